@@ -1,0 +1,123 @@
+/*
+ * Values as people write them: sizes, durations, counts; and the nearest word for hints.
+ *
+ * Not modelled: locale; the decimal separator is a point.
+ */
+#include "frontends/cli/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Parse "12", "1.5", "0x10", "1.2e9" and return the rest of the text. */
+static int parse_number(const char *text, long double *value, const char **rest)
+{
+    char *end;
+
+    if (!((*text >= '0' && *text <= '9') || *text == '.'))
+        return -EINVAL;
+    errno = 0;
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+        *value = (long double)strtoull(text, &end, 16);
+    else
+        *value = strtold(text, &end);
+    if (end == text || errno == ERANGE || *value > 1.8e19L)
+        return -EINVAL;
+    *rest = end;
+    return 0;
+}
+
+struct unit {
+    const char *name;
+    long double factor;
+};
+
+static int parse_with_units(const char *text, const struct unit *units, long double bare,
+                            uint64_t *out)
+{
+    long double value;
+    const char *rest;
+
+    if (parse_number(text, &value, &rest) < 0)
+        return -EINVAL;
+    long double factor = 0;
+    if (*rest == 0)
+        factor = bare;
+    for (; units->name && factor == 0; units++) {
+        if (strcasecmp(rest, units->name) == 0)
+            factor = units->factor;
+    }
+    value *= factor;
+    if (factor == 0 || value > 1.8e19L)
+        return -EINVAL;
+    *out = (uint64_t)value;
+    return 0;
+}
+
+int value_parse_size(const char *text, uint64_t *bytes)
+{
+    static const struct unit units[] = {
+        {"b", 1},           {"k", 1024},          {"kb", 1024},       {"kib", 1024},
+        {"m", 1048576},     {"mb", 1048576},      {"mib", 1048576},   {"g", 1073741824},
+        {"gb", 1073741824}, {"gib", 1073741824},  {"t", 1099511627776.0L}, {NULL, 0},
+    };
+    return parse_with_units(text, units, 1048576, bytes);
+}
+
+int value_parse_duration(const char *text, uint64_t *ns)
+{
+    static const struct unit units[] = {
+        {"ns", 1}, {"us", 1e3L}, {"ms", 1e6L},  {"s", 1e9L},
+        {"m", 60e9L}, {"min", 60e9L}, {"h", 3600e9L}, {NULL, 0},
+    };
+    return parse_with_units(text, units, 1e9L, ns);
+}
+
+int value_parse_count(const char *text, uint64_t *count)
+{
+    static const struct unit units[] = {
+        {"k", 1e3L}, {"m", 1e6L}, {"g", 1e9L}, {"t", 1e12L}, {NULL, 0},
+    };
+    return parse_with_units(text, units, 1, count);
+}
+
+unsigned text_distance(const char *a, const char *b)
+{
+    unsigned row[64];
+    size_t m = strlen(b);
+
+    if (m >= 63 || strlen(a) >= 63)
+        return 99;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= m; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+const char *text_nearest(const char *word, const char *(*get)(size_t index))
+{
+    const char *best = NULL;
+    unsigned best_distance = (unsigned)strlen(word) / 3 + 1;
+
+    for (size_t i = 0; get(i); i++) {
+        unsigned d = text_distance(word, get(i));
+        if (d <= best_distance && (!best || d < best_distance)) {
+            best = get(i);
+            best_distance = d;
+        }
+    }
+    return best;
+}
