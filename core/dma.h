@@ -1,0 +1,24 @@
+/*
+ * core/dma.h: device access to memory. A bus master has a `struct dma`; an IOMMU, when there is
+ * one, sits behind `translate`. All functions return false when any byte could not be accessed.
+ */
+#ifndef CORE_DMA_H
+#define CORE_DMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+
+struct ram;
+
+struct dma {
+    struct ram *ram;
+    uint16_t rid; /* requester id: bus << 8 | devfn */
+};
+
+bool dma_read(const struct dma *d, iova_t from, void *to, size_t len);
+bool dma_write(const struct dma *d, iova_t to, const void *from, size_t len);
+
+#endif

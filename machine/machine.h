@@ -1,0 +1,85 @@
+/*
+ * machine/machine.h: the machine as front ends and the debugger see it: configure, build, run, look.
+ *
+ * One thread owns a machine. LPs take turns (design.md 2.3): every LP runs up to the end of the
+ * current round (a fixed quantum of virtual time, or the next event), then the clock advances and
+ * due events fire. Positions are retired instructions per LP; virtual time is common to all.
+ */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpu;
+struct input;
+struct machine;
+struct ram;
+struct trace;
+
+struct machine_module { /* multiboot module / initrd; bytes are copied into guest memory */
+    const char *name;   /* command line of the module */
+    const void *bytes;
+    size_t len;
+};
+
+struct machine_config {
+    uint64_t memory;         /* bytes; multiple of 1 MiB */
+    unsigned smp;            /* 1..4 */
+    const char *cpu_model;   /* "v2" */
+    uint64_t quantum_ns;     /* 0: default */
+    uint64_t rtc_epoch;      /* seconds since 1970 that the RTC starts with; fixed default */
+    const void *kernel;      /* bzImage, ELF multiboot 1 or PVH: found by content */
+    size_t kernel_len;
+    const char *kernel_name; /* for messages */
+    const char *cmdline;
+    const struct machine_module *modules; /* bzImage: modules[0] is the initrd */
+    size_t module_count;
+    const char *const *console_ports; /* virtio-console port names; NULL: no such device */
+    size_t console_port_count;
+    /* output of the guest, on the machine's thread: source "serial0", "serial1", "debugcon",
+     * "console/NAME" */
+    void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
+    void *opaque;
+};
+
+enum machine_stop {
+    MACHINE_STOP_POSITION,  /* ran as many instructions / nanoseconds as asked */
+    MACHINE_STOP_POWEROFF,  /* ACPI S5 */
+    MACHINE_STOP_RESET,     /* guest reset; machine_reset and go on, or stop */
+    MACHINE_STOP_EXIT,      /* debug-exit port: machine_exit_value */
+    MACHINE_STOP_SHUTDOWN,  /* triple fault */
+    MACHINE_STOP_REQUEST,   /* machine_request_stop, e.g. from an output callback or a signal */
+    MACHINE_STOP_BREAK,     /* debugger: machine_break_lp says where */
+    MACHINE_STOP_IDLE_FOREVER, /* all LPs halted, no event armed, no input possible */
+};
+
+/* NULL on failure with *err a message (lib/err.h struct err *). */
+struct err;
+struct machine *machine_new(const struct machine_config *cfg, struct err *err);
+void machine_free(struct machine *m);
+int machine_reset(struct machine *m, struct err *err); /* power-on state, kernel loaded again */
+
+/* Run until a stop reason; at most `insns` retired instructions (sum over LPs; UINT64_MAX: no limit)
+ * and `until_ns` virtual time. Returns regularly to poll input when `slice_hook` is set. */
+enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_ns);
+void machine_set_slice_hook(struct machine *m, void (*hook)(void *opaque), void *opaque);
+void machine_request_stop(struct machine *m); /* async-signal-safe */
+
+unsigned machine_lp_count(const struct machine *m);
+struct cpu *machine_lp(struct machine *m, unsigned i);
+struct ram *machine_ram(struct machine *m);
+struct input *machine_input(struct machine *m);
+struct trace *machine_trace(struct machine *m);
+uint64_t machine_icount(const struct machine *m); /* retired by all LPs */
+uint64_t machine_now_ns(const struct machine *m);
+uint32_t machine_exit_value(const struct machine *m);
+unsigned machine_break_lp(const struct machine *m);
+bool machine_is_idle(const struct machine *m); /* all LPs halted: a front end may sleep for input */
+
+uint64_t machine_hash(const struct machine *m); /* RAM, processors, devices, clock */
+/* Step one instruction of one LP (debugger); other LPs stand still. */
+enum machine_stop machine_step(struct machine *m, unsigned lp);
+
+#endif
