@@ -17,6 +17,7 @@ struct bus;
 struct bus_ops {
     uint64_t (*read)(void *dev, uint64_t offset, unsigned size);
     void (*write)(void *dev, uint64_t offset, unsigned size, uint64_t value);
+    unsigned max_size; /* larger accesses are split by the bus, low part first; 0: no limit */
 };
 
 struct bus *bus_new(void);
