@@ -62,13 +62,14 @@ struct vmcs_field_info {
     bool natural;
     bool read_only;
     uint8_t group;     /* enum vmcs_field_group */
-    uint8_t dirties;   /* VMX_CG_* whose checks read it */
 };
 extern const struct vmcs_field_info vmcs_fields[];
 extern const unsigned vmcs_field_count;
 
 /* Row of an encoding (the high half of a 64-bit field has its row too) or NULL. */
 const struct vmcs_field_info *vmcs_find(uint64_t encoding);
+/* VMX_CG_* whose checks read the field. */
+unsigned vmcs_dirties(const struct vmcs_field_info *f);
 uint64_t vmcs_get(const struct vmcs *v, const struct vmcs_field_info *f);
 void vmcs_set(struct vmcs *v, const struct vmcs_field_info *f, uint64_t value);
 

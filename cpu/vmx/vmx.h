@@ -38,7 +38,8 @@ struct vmx {
     uint8_t mtf;      /* enum vmx_mtf */
     uint8_t tpr_exit; /* VTPR fell below the threshold */
     uint8_t timer_on, timer_expired;
-    uint8_t in_smi_blocking;
+    uint8_t host_nmi_masked; /* blocking by NMI outside, while virtual NMIs hide it */
+    uint8_t inject_ilen;     /* RIP was advanced by this for an injected software event */
     uint64_t timer_deadline; /* raw TSC >> VMX_TIMER_SHIFT at which the preemption timer is 0 */
     uint64_t mtf_pos;        /* position at which MTF was armed */
     uint64_t ple_last, ple_first; /* raw TSC of PAUSEs for PLE */
@@ -46,6 +47,7 @@ struct vmx {
     uint32_t idt_info, idt_error, idt_ilen;
     /* derived at VM entry */
     uint32_t proc2; /* secondary controls in force: 0 when not activated */
+    struct vmx_env env; /* constants of this processor for the entry checks */
     struct clock_event timer_event;
     bool timer_wired;
     /* for the debugger */
@@ -66,7 +68,6 @@ struct vmx *vmx_new(struct cpu *c);
 void vmx_free(struct vmx *x);
 void vmx_reset(struct cpu *c); /* power-on and INIT outside VMX operation */
 uint64_t vmx_hash(const struct cpu *c, uint64_t seed);
-void vmx_wire_clock(struct cpu *c); /* once c->clock is set */
 
 /* Capability MSRs 480-491 and IA32_FEATURE_CONTROL's VMX part. false: #GP(0). */
 bool vmx_msr_read(const struct cpu *c, uint32_t msr, uint64_t *value);
