@@ -128,17 +128,15 @@ _Noreturn void vmx_enter(struct cpu *c, bool launch)
             vmx_entry_failed(c, VMX_EXIT_ENTRY_GUEST_STATE, vmx_checks[x->last_check].qual);
         x->dirty = 0;
     }
-    if (!(x->proc2 & VMX_PROC2_VPID))
-        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     load_registers(c, v);
     load_segments(c, v);
     load_non_register(c, v);
     c->non_root = true;
     cpu_set_rflags(c, v->guest_rflags);
-    if (!(x->proc2 & VMX_PROC2_VPID))
-        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     cpu_update_mode(c);
     mmu_update_ctx(c);
+    if (!(x->proc2 & VMX_PROC2_VPID))
+        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     if (!load_pdptes(c, v)) {
         x->dirty = VMX_CG_GUEST;
         vmx_entry_failed(c, VMX_EXIT_ENTRY_GUEST_STATE, VMX_QUAL_ENTRY_PDPTE);

@@ -206,10 +206,10 @@ static _Noreturn void load_host(struct cpu *c, bool retired)
     c->delivering = -1;
     c->attn &= ~(uint32_t)(ATTN_VMX | ATTN_TRAP);
     cpu_set_rflags(c, FL_FIXED1);
-    if (!(x->proc2 & VMX_PROC2_VPID))
-        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     cpu_update_mode(c);
     mmu_update_ctx(c);
+    if (!(x->proc2 & VMX_PROC2_VPID)) /* mappings of VPID 0, of guest and host alike */
+        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     if (!host64 && (c->cr4 & CR4_PAE) && !mmu_load_pdptes(c, c->cr3, c->pdpte))
         vmx_abort(c, 2);
     if (v->exit_msr_load_count)
@@ -263,8 +263,6 @@ _Noreturn void vmx_exit_now(struct cpu *c, const struct vmx_exit_info *e)
         c->nmi_masked = true;
     x->mtf = VMX_MTF_OFF;
     x->tpr_exit = x->inject = 0;
-    if (!(x->proc2 & VMX_PROC2_VPID))
-        mmu_invvpid(c, INVVPID_SINGLE, 0, 0);
     c->non_root = false;
     if (x->vmcs.exit_msr_store_count)
         store_msrs(c, &x->vmcs);
