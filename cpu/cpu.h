@@ -167,6 +167,7 @@ struct cpu {
     struct engine *engine;  /* decoded blocks: shared by the LPs of a machine */
     struct vmx *vmx;
     struct mmu *mmu;        /* L2 TLB, contexts, paging-structure caches of this LP */
+    uint64_t code_gen;      /* bumped when a fetch translation may have changed within a ctx */
     void *apic;
     const struct lp_apic_ops *apic_ops;
     uint64_t apic_page;     /* machine address of the xAPIC page, or UINT64_MAX */

@@ -28,6 +28,10 @@ struct frame {
     uint32_t kills;       /* recent self-modifications */
 };
 
+enum {
+    FRAME_FAST_WRITE = 1 << 0, /* some LP may hold a fast write tag for it */
+};
+
 struct ram {
     uint8_t *base;
     uint64_t size, low; /* bytes in all, bytes below 4 GiB */

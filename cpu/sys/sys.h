@@ -9,6 +9,9 @@
 
 #include "cpu/cpu.h"
 
+#define CPU_PHYS_BITS 40 /* physical and linear address widths, as CPUID 80000008 says */
+#define CPU_LINEAR_BITS 48
+
 /* Kinds of event delivery, numbered as in VM-entry interruption information (SDM 3C 25.8.3). */
 enum event_type {
     EVT_EXT_INTR = 0,

@@ -1,0 +1,256 @@
+/*
+ * Slow paths of data access: TLB misses, page crossings, device memory, code pages, watched pages, #AC.
+ *
+ * All pages of an access are translated before the first byte moves, so a fault leaves nothing half done.
+ * Device accesses go to the bus in the size of the instruction unless they cross a page.
+ *
+ * Not modelled: #AC for 16-byte SSE operands, split-lock exceptions.
+ */
+#include "core/trace.h"
+#include "mmu/mmu_int.h"
+
+static uint64_t device_read(struct cpu *c, const struct page *p, unsigned off, unsigned size)
+{
+    if (p->vapic)
+        return vmx_apic_read(c, off, size, p->gpa + off);
+    const uint64_t v = p->apic ? c->apic_ops->mmio_read(c->apic, off, size)
+                               : bus_mmio_read(c->bus, hpa(p->hpa + off), size);
+    if (trace_on(c->trace, TP_io_mmio_read))
+        trace_emit(c->trace, TP_io_mmio_read, (uint8_t)c->index, cpu_icount(c),
+                   clock_now(c->clock), p->gpa + off, size, v, cpu_rip(c), 0, 0);
+    return v;
+}
+
+static void device_write(struct cpu *c, const struct page *p, unsigned off, unsigned size,
+                         uint64_t v)
+{
+    if (p->vapic) {
+        vmx_apic_write(c, off, size, v, p->gpa + off);
+        return;
+    }
+    if (trace_on(c->trace, TP_io_mmio_write))
+        trace_emit(c->trace, TP_io_mmio_write, (uint8_t)c->index, cpu_icount(c),
+                   clock_now(c->clock), p->gpa + off, size, v, cpu_rip(c), 0, 0);
+    if (p->apic)
+        c->apic_ops->mmio_write(c->apic, off, size, v);
+    else
+        bus_mmio_write(c->bus, hpa(p->hpa + off), size, v);
+}
+
+/* Largest power of two that fits, so that device accesses stay natural. */
+static unsigned piece(unsigned off, unsigned len)
+{
+    unsigned n = len >= 8 ? 8 : len >= 4 ? 4 : len >= 2 ? 2 : 1;
+    while (off & (n - 1))
+        n /= 2;
+    return n;
+}
+
+static void page_read(struct cpu *c, const struct page *p, unsigned off, void *to, unsigned len)
+{
+    uint8_t *out = to;
+    if (p->host) {
+        memcpy(out, p->host + off, len);
+        return;
+    }
+    while (len) {
+        const unsigned n = piece(off, len);
+        const uint64_t v = device_read(c, p, off, n);
+        memcpy(out, &v, n);
+        out += n;
+        off += n;
+        len -= n;
+    }
+}
+
+static void page_write(struct cpu *c, const struct page *p, unsigned off, const void *from,
+                       unsigned len)
+{
+    const uint8_t *in = from;
+    if (p->host) {
+        memcpy(p->host + off, in, len);
+        if (p->frame->code)
+            ram_code_written(c->ram, c, p->frame, p->hpa + off, len);
+        return;
+    }
+    while (len) {
+        const unsigned n = piece(off, len);
+        uint64_t v = 0;
+        memcpy(&v, in, n);
+        device_write(c, p, off, n, v);
+        in += n;
+        off += n;
+        len -= n;
+    }
+}
+
+static void check_alignment(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
+{
+    if ((la & (size - 1)) && !(acc & ACC_SYS) && c->cpl == 3 && (c->cr0 & CR0_AM) &&
+        (c->eflags & FL_AC) && !(size & (size - 1)))
+        cpu_fault(c, EXC_AC, 0);
+}
+
+static bool crosses(uint64_t la, unsigned len)
+{
+    return (la & 4095) + len > 4096;
+}
+
+/* The second page of an access: wraps at 4 GiB outside 64-bit mode, #GP/#SS is the caller's there. */
+static uint64_t next_page(const struct cpu *c, uint64_t la)
+{
+    const uint64_t next = (la & TLB_PAGE_MASK) + 4096;
+    return cpu_long_mode(c) ? next : (uint32_t)next;
+}
+
+static uint64_t ld(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
+{
+    uint64_t v = 0;
+    check_alignment(c, la, size, acc);
+    const struct page p = page_find(c, la, acc);
+    const unsigned off = la & 4095;
+    if (!crosses(la, size)) {
+        if (p.host)
+            memcpy(&v, p.host + off, size);
+        else if (size == 1 || size == 2 || size == 4 || size == 8)
+            v = device_read(c, &p, off, size);
+        else
+            page_read(c, &p, off, &v, size);
+        if (p.watched)
+            watch_hit(c, la, size, ACC_R);
+        return v;
+    }
+    const uint64_t la2 = next_page(c, la);
+    const struct page q = page_find(c, la2, acc);
+    const unsigned n = 4096 - off;
+    page_read(c, &p, off, &v, n);
+    page_read(c, &q, 0, (uint8_t *)&v + n, size - n);
+    if (p.watched || q.watched)
+        watch_hit(c, la, size, ACC_R);
+    return v;
+}
+
+static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned acc)
+{
+    check_alignment(c, la, size, acc);
+    const struct page p = page_find(c, la, acc);
+    const unsigned off = la & 4095;
+    if (!crosses(la, size)) {
+        if (p.host)
+            page_write(c, &p, off, &v, size);
+        else
+            device_write(c, &p, off, size, v);
+        if (p.watched)
+            watch_hit(c, la, size, ACC_W);
+        return;
+    }
+    const uint64_t la2 = next_page(c, la);
+    const struct page q = page_find(c, la2, acc);
+    const unsigned n = 4096 - off;
+    page_write(c, &p, off, &v, n);
+    page_write(c, &q, 0, (const uint8_t *)&v + n, size - n);
+    if (p.watched || q.watched)
+        watch_hit(c, la, size, ACC_W);
+}
+
+uint64_t mmu_ld_slow(struct cpu *c, uint64_t la, unsigned size)
+{
+    return ld(c, la, size, ACC_R);
+}
+
+void mmu_st_slow(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
+{
+    st(c, la, size, v, ACC_W);
+}
+
+uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
+{
+    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    if (e->tag_r == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+        uint64_t v = 0;
+        memcpy(&v, (const void *)(e->addend + la), size);
+        return v;
+    }
+    return ld(c, la, size, ACC_R | ACC_SYS);
+}
+
+void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
+{
+    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    if (e->tag_w == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+        memcpy((void *)(e->addend + la), &v, size);
+        return;
+    }
+    st(c, la, size, v, ACC_W | ACC_SYS);
+}
+
+void mmu_probe(struct cpu *c, uint64_t la, unsigned len, int access)
+{
+    for (uint64_t at = la;;) {
+        const struct tlb_entry *e = &c->tlb[tlb_index(at)];
+        const uint64_t tag = (at & TLB_PAGE_MASK) | c->ctx;
+        if (access & ACC_W ? e->tag_w != tag : e->tag_r != tag)
+            page_find(c, at, (unsigned)access);
+        const unsigned n = 4096 - (unsigned)(at & 4095);
+        if (n >= len)
+            return;
+        len -= n;
+        at = next_page(c, at);
+    }
+}
+
+void mmu_ld_bytes(struct cpu *c, uint64_t la, void *to, unsigned len)
+{
+    uint8_t *out = to;
+    const uint64_t start = la;
+    const unsigned total = len;
+    bool watched = false;
+    if (crosses(la, len))
+        mmu_probe(c, la, len, ACC_R);
+    while (len) {
+        const unsigned room = 4096 - (unsigned)(la & 4095), n = len < room ? len : room;
+        const struct page p = page_find(c, la, ACC_R);
+        page_read(c, &p, la & 4095, out, n);
+        watched |= p.watched;
+        out += n;
+        len -= n;
+        la = n == room ? next_page(c, la) : la + n;
+    }
+    if (watched)
+        watch_hit(c, start, total, ACC_R);
+}
+
+void mmu_st_bytes(struct cpu *c, uint64_t la, const void *from, unsigned len)
+{
+    const uint8_t *in = from;
+    const uint64_t start = la;
+    const unsigned total = len;
+    bool watched = false;
+    if (crosses(la, len))
+        mmu_probe(c, la, len, ACC_W);
+    while (len) {
+        const unsigned room = 4096 - (unsigned)(la & 4095), n = len < room ? len : room;
+        const struct page p = page_find(c, la, ACC_W);
+        page_write(c, &p, la & 4095, in, n);
+        watched |= p.watched;
+        in += n;
+        len -= n;
+        la = n == room ? next_page(c, la) : la + n;
+    }
+    if (watched)
+        watch_hit(c, start, total, ACC_W);
+}
+
+void *mmu_bulk(struct cpu *c, uint64_t la, int access)
+{
+    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    const uint64_t tag = (la & TLB_PAGE_MASK) | c->ctx;
+    if ((!(access & ACC_R) || e->tag_r == tag) && (!(access & ACC_W) || e->tag_w == tag))
+        return (void *)(e->addend + la);
+    const struct page p = page_find(c, la, (unsigned)access);
+    if (!p.host || p.watched || ((access & ACC_W) && p.frame->code))
+        return NULL;
+    if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->eflags & FL_AC))
+        return NULL;
+    return p.host + (la & 4095);
+}

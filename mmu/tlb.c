@@ -1,0 +1,201 @@
+/*
+ * The soft TLB behind the fast path: second level (FIFO, 4-way, 4 KiB and 2 MiB entries, global pages under
+ * the guest's serial), fills of the first level and of the fetch TLB, and the invalidations of both.
+ *
+ * Workload: a first-level miss that hits here costs about ten nanoseconds; a walk with cached tables one
+ * or two memory reads more.
+ */
+#include "mmu/mmu_int.h"
+
+struct l2_entry *l2_find(struct mmu *m, uint64_t la)
+{
+    const uint32_t as = m->as->serial, g = m->guest->gserial;
+    const uint64_t small = la & TLB_PAGE_MASK;
+    struct l2_entry *e = m->l2[(la >> 12) & (L2_SETS - 1)];
+    for (unsigned w = 0; w < L2_WAYS; w++) {
+        if (e[w].tag == small && (e[w].serial == as || e[w].serial == g))
+            return &e[w];
+    }
+    const uint64_t big = (la >> 21 << 21) | 1;
+    e = m->l2[(la >> 21) & (L2_SETS - 1)];
+    for (unsigned w = 0; w < L2_WAYS; w++) {
+        if (e[w].tag == big && (e[w].serial == as || e[w].serial == g))
+            return &e[w];
+    }
+    return NULL;
+}
+
+/* Drop first-level copies of an entry that leaves the second level. */
+static void l2_evicted(struct cpu *c, const struct l2_entry *e)
+{
+    if (!e->serial)
+        return;
+    if (e->tag & 1)
+        l1_drop_region(c, e->tag & ~1ull, 21);
+    else
+        l1_drop_page(c, e->tag);
+    if (e->perm & P_FETCHED)
+        c->code_gen++;
+}
+
+void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched)
+{
+    struct mmu *m = c->mmu;
+    const bool big = w->shift >= 21;
+    const uint64_t mask = big ? (1ull << 21) - 1 : 4095;
+    const uint64_t tag = (la & ~mask) | big;
+    const unsigned set = (unsigned)(la >> (big ? 21 : 12)) & (L2_SETS - 1);
+    const uint32_t serial = w->perm & P_G ? m->guest->gserial : m->as->serial;
+    struct l2_entry *e = NULL;
+    for (unsigned i = 0; i < L2_WAYS && !e; i++) {
+        if (m->l2[set][i].tag == tag && m->l2[set][i].serial == serial)
+            e = &m->l2[set][i]; /* upgrade in place: the dirty flag, or changed rights */
+    }
+    if (!e) {
+        e = &m->l2[set][m->l2_next[set]];
+        m->l2_next[set] = (m->l2_next[set] + 1) % L2_WAYS;
+        l2_evicted(c, e);
+    } else {
+        fetched |= !!(e->perm & P_FETCHED);
+        if (e->hpa != (w->hpa & ~mask) || (e->perm & ~w->perm & ~(unsigned)P_FETCHED))
+            l2_evicted(c, e); /* something else than before: first-level copies are stale */
+    }
+    *e = (struct l2_entry){.tag = tag,
+                           .gpa = w->gpa & ~mask,
+                           .hpa = w->hpa & ~mask,
+                           .serial = serial,
+                           .perm = (uint16_t)(w->perm | (fetched ? P_FETCHED : 0)),
+                           .gshift = w->gshift};
+    if (w->gshift > 12) {
+        const unsigned bit = large_bit(la), hbit = huge_bit(la);
+        m->guest->large[bit / 64] |= 1ull << (bit % 64);
+        if (w->gshift >= 30)
+            m->guest->huge[hbit / 64] |= 1ull << (hbit % 64);
+        else if (!big)
+            m->guest->fragments[bit / 64] |= 1ull << (bit % 64);
+    }
+}
+
+void l1_clear(struct cpu *c)
+{
+    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+        c->tlb[i].tag_r = c->tlb[i].tag_w = TLB_INVALID;
+    for (unsigned i = 0; i < FETCH_TLB; i++)
+        c->mmu->fetch[i].tag = TLB_INVALID;
+    c->code_gen++;
+}
+
+void l1_drop_page(struct cpu *c, uint64_t la)
+{
+    struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    if (!((e->tag_r ^ la) & TLB_PAGE_MASK) || !((e->tag_w ^ la) & TLB_PAGE_MASK))
+        e->tag_r = e->tag_w = TLB_INVALID;
+    struct fetch_entry *f = &c->mmu->fetch[(la >> 12) & (FETCH_TLB - 1)];
+    if (!((f->tag ^ la) & TLB_PAGE_MASK))
+        f->tag = TLB_INVALID;
+}
+
+void l1_drop_region(struct cpu *c, uint64_t la, unsigned shift)
+{
+    for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+        struct tlb_entry *e = &c->tlb[i];
+        if (!((e->tag_r ^ la) >> shift) || !((e->tag_w ^ la) >> shift))
+            e->tag_r = e->tag_w = TLB_INVALID;
+    }
+    for (unsigned i = 0; i < FETCH_TLB; i++) {
+        if (!((c->mmu->fetch[i].tag ^ la) >> shift))
+            c->mmu->fetch[i].tag = TLB_INVALID;
+    }
+}
+
+void mmu_drop_frame(struct cpu *c, uint64_t hpa_)
+{
+    const uint32_t frame = (uint32_t)(hpa_ >> 12);
+    for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+        if (c->tlb[i].frame == frame)
+            c->tlb[i].tag_w = TLB_INVALID;
+    }
+}
+
+static _Noreturn void walk_raise(struct cpu *c, uint64_t la, enum walk_status s,
+                                 const struct walk *w)
+{
+    if (s == WALK_EPT_MISCONFIG)
+        vmx_exit_ept_misconfig(c, w->fault_gpa);
+    if (s == WALK_EPT_VIOLATION)
+        vmx_exit_ept_violation(c, w->fault_gpa, w->qual | VMX_QUAL_EPT_GLA_VALID, la);
+    cpu_page_fault(c, la, w->pfe);
+}
+
+/* Translate one page for an access; raises what is due. */
+static void translate(struct cpu *c, uint64_t la, unsigned acc, struct walk *w)
+{
+    const struct l2_entry *e = l2_find(c->mmu, la);
+    c->st.tlb_miss++;
+    if (e && perm_allows(c, e->perm, acc) && (!(acc & ACC_X) || (e->perm & P_FETCHED))) {
+        const uint64_t off = la & (e->tag & 1 ? 0x1ff000 : 0);
+        w->gpa = e->gpa + off;
+        w->hpa = e->hpa + off;
+        w->perm = e->perm;
+        return;
+    }
+    const enum walk_status s = walk_linear(c, la, acc, 0, w);
+    if (s)
+        walk_raise(c, la, s, w);
+    l2_insert(c, la, w, acc & ACC_X);
+}
+
+static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, struct page *p)
+{
+    const uint64_t ctx = acc & ACC_SYS ? c->mmu->ctx_sys : c->ctx;
+    const unsigned cls = ctx & ((1u << CLS_BITS) - 1);
+    const unsigned sys = acc & ACC_SYS;
+    if (!p->host || p->watched || cls == CLS_USER_AC)
+        return;
+    struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    const uint64_t tag = (la & TLB_PAGE_MASK) | ctx;
+    e->tag_r = perm_allows(c, perm, ACC_R | sys) ? tag : TLB_INVALID;
+    e->tag_w = TLB_INVALID;
+    if (!p->frame->code && perm_allows(c, perm, ACC_W | sys)) {
+        e->tag_w = tag;
+        p->frame->flags |= FRAME_FAST_WRITE;
+    }
+    e->addend = (uintptr_t)p->host - (uintptr_t)(la & TLB_PAGE_MASK);
+    e->frame = (uint32_t)(p->hpa >> 12);
+    e->attr = 0;
+}
+
+struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
+{
+    struct walk w;
+    translate(c, la, acc, &w);
+    struct page p = {.gpa = w.gpa, .hpa = w.hpa};
+    if (w.hpa == c->apic_page)
+        p.apic = true;
+    else if (c->non_root && vmx_is_apic_page(c, w.hpa))
+        p.vapic = true;
+    else
+        p.frame = ram_frame(c->ram, w.hpa);
+    if (p.frame)
+        p.host = ram_host(c->ram, w.hpa);
+    p.watched = c->mmu->watching && watch_page(c, la);
+    if (!(acc & ACC_X))
+        l1_fill(c, la, acc, w.perm, &p);
+    return p;
+}
+
+uint64_t mmu_fetch_page(struct cpu *c, uint64_t la, void **host)
+{
+    struct fetch_entry *f = &c->mmu->fetch[(la >> 12) & (FETCH_TLB - 1)];
+    const uint64_t tag = (la & TLB_PAGE_MASK) | c->ctx;
+    if (f->tag == tag) {
+        *host = f->host;
+        return f->hpa;
+    }
+    const struct page p = page_find(c, la, ACC_X);
+    if (p.vapic)
+        vmx_exit_apic_access(c, la & 0xfff, VMX_QUAL_APIC_FETCH, la);
+    *host = p.host;
+    *f = (struct fetch_entry){tag, p.hpa, p.host};
+    return p.hpa;
+}
