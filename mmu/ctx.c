@@ -42,13 +42,9 @@ static struct mmu_guest *guest_find(struct mmu *m, uint32_t vpid, uint64_t eptp)
     }
     struct mmu_guest *g = &m->guests[m->next_guest];
     m->next_guest = (m->next_guest + 1) % MMU_GUESTS;
-    const uint32_t index = (uint32_t)(g - m->guests);
-    for (unsigned i = 0; i < MMU_AS; i++) {
-        if (m->ases[i].key >> 32 == index)
-            m->ases[i].key = 0;
-    }
     *g = (struct mmu_guest){.eptp = eptp,
                             .vpid = vpid,
+                            .gen = g->gen + 1,
                             .gserial = mmu_new_serial(m),
                             .ept_serial = m->next_ps++};
     return g;
@@ -72,19 +68,34 @@ static uint32_t as_mode(const struct cpu *c)
     return mode;
 }
 
+/* Two places where the record of a key can be. */
+static struct mmu_as *as_set(struct mmu *m, uint64_t key)
+{
+    return &m->ases[(key * 0x9e3779b97f4a7c15ull) >> 56 << 1];
+}
+
 static struct mmu_as *as_at(struct mmu *m, uint64_t key)
 {
-    return &m->ases[(key * 0x9e3779b97f4a7c15ull) >> 55];
+    struct mmu_as *set = as_set(m, key);
+    return set[0].key == key ? &set[0] : set[1].key == key ? &set[1] : NULL;
 }
 
 /* The record of a key; a new one gets fresh serials, so nothing cached matches it. */
 static struct mmu_as *as_find(struct mmu *m, uint64_t key)
 {
     struct mmu_as *as = as_at(m, key);
-    if (as->key != key) {
-        *as = (struct mmu_as){
-            .key = key, .serial = mmu_new_serial(m), .ps_serial = m->next_ps++, .slot_epoch = 0};
+    if (as && as->gen == m->guest->gen)
+        return as;
+    if (!as) {
+        as = as_set(m, key);
+        if (as == m->as || (as[0].key && !as[1].key))
+            as++;
     }
+    *as = (struct mmu_as){.key = key,
+                          .gen = m->guest->gen,
+                          .serial = mmu_new_serial(m),
+                          .ps_serial = m->next_ps++,
+                          .slot_epoch = 0};
     return as;
 }
 
@@ -135,7 +146,7 @@ void mmu_update_ctx(struct cpu *c)
     const uint32_t mode = as_mode(c);
     const uint64_t pcid = mode & AM_PCIDE ? c->cr3 & 0xfff : 0;
     const uint64_t key = (uint64_t)(m->guest - m->guests) << 32 | pcid << 16 | mode << 1 | 1;
-    if (key != m->cur_key || !m->as || m->as->key != key) {
+    if (key != m->cur_key || !m->as || m->as->key != key || m->as->gen != m->guest->gen) {
         m->as = as_find(m, key);
         m->cur_key = key;
     }
@@ -154,11 +165,7 @@ static void as_retire(struct mmu *m, struct mmu_as *as)
 
 static void guest_retire(struct mmu *m, struct mmu_guest *g, bool globals)
 {
-    const uint32_t index = (uint32_t)(g - m->guests);
-    for (unsigned i = 0; i < MMU_AS; i++) {
-        if (m->ases[i].key && m->ases[i].key >> 32 == index)
-            as_retire(m, &m->ases[i]);
-    }
+    g->gen++; /* its address spaces take new serials when they are used next */
     if (!globals)
         return;
     g->gserial = mmu_new_serial(m);
@@ -180,7 +187,7 @@ void mmu_cr3_written(struct cpu *c, bool keep_pcid)
             continue;
         const uint64_t key = (m->cur_key & 0xffffffffu) | (uint64_t)i << 32;
         struct mmu_as *as = as_at(m, key);
-        if (as->key == key)
+        if (as)
             as_retire(m, as);
     }
     mmu_update_ctx(c);
@@ -244,9 +251,7 @@ void mmu_invlpg(struct cpu *c, uint64_t la)
             continue;
         const uint64_t key = (m->cur_key & 0xffffffffu) | (uint64_t)i << 32;
         struct mmu_as *a = as_at(m, key);
-        if (a->key != key)
-            a = NULL;
-        else
+        if (a)
             a->ps_serial = m->next_ps++;
         guest_drop_page(c, g, a, la, true);
     }
@@ -265,7 +270,7 @@ void mmu_invpcid(struct cpu *c, unsigned type, uint16_t pcid, uint64_t la)
     }
     const uint64_t key = (m->cur_key & ~0xfff0000ull) | (uint64_t)pcid << 16;
     struct mmu_as *as = as_at(m, key);
-    if (as->key == key) {
+    if (as) {
         if (type == 1) {
             as_retire(m, as);
         } else {

@@ -51,6 +51,7 @@ struct mmu_guest {
     uint64_t eptp; /* 0: no EPT */
     uint32_t vpid; /* with bit 16 set for EPT in use */
     uint32_t gserial;
+    uint32_t gen;          /* counts flushes of all its address spaces */
     uint64_t ept_serial;
     uint64_t huge[4];      /* filter: 1 GiB regions with 1 GiB pages */
     uint64_t large[64];    /* filter: 2 MiB regions with guest-large pages */
@@ -71,6 +72,7 @@ struct mmu_as {
     uint32_t serial;
     uint16_t slot;
     uint32_t slot_epoch;
+    uint32_t gen; /* of the guest when the serials were taken */
     uint64_t ps_serial;
 };
 #define MMU_AS 512

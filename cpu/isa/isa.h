@@ -17,6 +17,8 @@
  *
  * The decoder fills: d <- the G/V/P/S/C/D operand or the opcode register; s or memory <- the
  * E/M/W/Q operand; imm; osize. Semantic functions read these, never instruction bytes.
+ * For A_END rows c->rip is already the next instruction's address when sem runs, and sem may change it
+ * (cpu_rip(c) and faults still name the instruction itself).
  * A row listed earlier wins when two match. Prefix rows: 66/F2/F3 rows win over NP/ANY rows.
  */
 #ifndef CPU_ISA_ISA_H
