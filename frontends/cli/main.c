@@ -1,8 +1,53 @@
-/* Entry point of the command line. */
+/*
+ * Entry point: finds the command and runs it.
+ */
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "frontends/cli/cmd.h"
+
+const struct command commands[] = {
+    {"run", cmd_run, 'r', "[FILE] [options]",
+     "boot children on the stack, a kernel on the bare machine (--bare), or without\n"
+     "arguments the built-in demo: hypervisor, root partition and two small children"},
+    {"trace", cmd_trace, 't', "[GLOB...] [run options]", "run with tracepoints on"},
+    {"stat", cmd_stat, 's', "[run options]", "run and print counts and the exit histogram"},
+    {"config", cmd_config, 'c', "show [--origin] [run options]",
+     "the effective settings and where they came from"},
+    {"doctor", cmd_doctor, 0, "", "check this host and this build"},
+    {"explain", cmd_explain, 0, "E-...", "what an error id means, and what to do"},
+    {"completion", cmd_completion, 0, "bash", "completion script for a shell"},
+    {"version", cmd_version, 0, "", "version and build"},
+    {"help", cmd_help, 0, "[COMMAND]", "this text, or the options of a command"},
+    {"man-options", cmd_man, 0, NULL, NULL},
+    {NULL, NULL, 0, NULL, NULL},
+};
+
+static const char *get_command(size_t i)
 {
-    puts("vitrine " VITRINE_VERSION);
-    return 0;
+    return commands[i].help ? commands[i].name : NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err;
+
+    if (argc < 2)
+        return cmd_help(0, NULL), EXIT_CODE_USAGE;
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    for (const struct command *c = commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0)
+            return c->run(argc - 2, argv + 2);
+    }
+    err_set(&err, "E-CLI-005", -1, "unknown command '%s'", name);
+    const char *near = text_nearest(name, get_command);
+    if (near)
+        err_hint(&err, "did you mean `vitrine %s`?", near);
+    else
+        err_hint(&err, "see `vitrine help`");
+    return usage_error(&err);
 }

@@ -1,0 +1,266 @@
+/*
+ * From options to what the machine boots; see images.h. Files are recognised by their content,
+ * never by their names.
+ */
+#include "frontends/cli/images.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "frontends/cli/embed.h"
+
+#define FILE_LIMIT      (1ull << 30)
+#define MEMORY_BARE     (256ull << 20)
+#define MEMORY_STACK    (160ull << 20) /* hypervisor and root partition */
+#define MEMORY_ROUND    (16ull << 20)
+#define DEMO_CHILD_SIZE (16ull << 20)
+
+static bool has(const uint8_t *bytes, size_t size, size_t at, const char *magic, size_t len)
+{
+    return at + len <= size && memcmp(bytes + at, magic, len) == 0;
+}
+
+static bool is_text(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if ((bytes[i] < 0x20 && !strchr("\t\r\n", bytes[i])) || bytes[i] == 0)
+            return false;
+    }
+    return true;
+}
+
+enum image_kind image_kind_of(const uint8_t *b, size_t size)
+{
+    if (has(b, size, 0, "\177ELF", 4))
+        return IMAGE_ELF;
+    if (size > 0x260 && has(b, size, 0x202, "HdrS", 4))
+        return IMAGE_BZIMAGE;
+    if (has(b, size, 0, "07070", 5) || has(b, size, 0, "\x1f\x8b", 2) ||
+        has(b, size, 0, "\xfd" "7zXZ", 5) || has(b, size, 0, "\x28\xb5\x2f\xfd", 4))
+        return IMAGE_CPIO;
+    if (has(b, size, 0, "QFI\xfb", 4) || has(b, size, 0, "vhdxfile", 8) ||
+        has(b, size, 0, "conectix", 8) || has(b, size, 510, "\x55\xaa", 2))
+        return IMAGE_DISK;
+    return size && is_text(b, size < 4096 ? size : 4096) ? IMAGE_TEXT : IMAGE_UNKNOWN;
+}
+
+static const struct embed_file *find_embedded(const char *name)
+{
+    for (const struct embed_file *e = embed_files; e->name; e++) {
+        if (strcmp(e->name, name) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+/* The built-in image, or the file that an option names instead. */
+static int get_stack_image(struct file *f, const char *path, const char *name, const void **bytes,
+                           size_t *len, struct err *err)
+{
+    if (path) {
+        if (file_read(f, path, FILE_LIMIT, err) < 0)
+            return err_wrap(err, "cannot load %s", name);
+        *bytes = f->data;
+        *len = f->size;
+        return 0;
+    }
+    const struct embed_file *e = find_embedded(name);
+    if (!e) {
+        err_set(err, "E-CLI-007", -ENOENT, "this build has no built-in %s", name);
+        return err_hint(err, "build with an x86-64 gcc (configure --guest-cc), or give the file");
+    }
+    *bytes = e->data;
+    *len = e->size;
+    return 0;
+}
+
+static void add_port(struct images *im, const char *prefix, const char *name)
+{
+    char *text = im->port_text[im->port_count];
+
+    snprintf(text, sizeof(im->port_text[0]), "%s%s", prefix, name);
+    im->port[im->port_count++] = text;
+}
+
+static int add_module(struct images *im, const char *path, const char *name, struct err *err)
+{
+    struct machine_module *m = &im->module[im->module_count];
+
+    m->name = name;
+    if (get_stack_image(&im->module_file[im->module_count], path, name, &m->bytes, &m->len, err) <
+        0)
+        return err->code;
+    im->module_count++;
+    return 0;
+}
+
+/* Hypervisor, root.elf, rootfs.cpio and, for children of the user's, vms.cpio. */
+static int prepare_stack(struct images *im, const struct options *o, struct err *err)
+{
+    uint64_t bytes = 0;
+
+    if (get_stack_image(&im->kernel, opt_text(o, OPT_ID_HYPERVISOR), "hypervisor.elf",
+                        &im->kernel_bytes, &im->kernel_len, err) < 0 ||
+        add_module(im, opt_text(o, OPT_ID_ROOT), "root.elf", err) < 0 ||
+        add_module(im, opt_text(o, OPT_ID_ROOTFS), "rootfs.cpio", err) < 0)
+        return err->code;
+    im->kernel_name = "hypervisor.elf";
+    if (opt_text(o, OPT_ID_HVAPPEND))
+        snprintf(im->cmdline, sizeof(im->cmdline), "%s", opt_text(o, OPT_ID_HVAPPEND));
+    add_port(im, "", "root");
+    if (im->plan == PLAN_DEMO) {
+        add_port(im, "vm.", "child1");
+        add_port(im, "vm.", "child2");
+        return 0;
+    }
+    for (unsigned i = 0; i < o->list_count; i++) {
+        im->vm_count = i + 1;
+        if (vm_spec_parse(&im->vm[i], o->list[i], i, err) < 0)
+            return err->code;
+        add_port(im, "vm.", im->vm[i].name);
+    }
+    if (vms_build(&im->vms, im->vm, im->vm_count, &bytes, err) < 0)
+        return err->code;
+    im->module[im->module_count++] =
+        (struct machine_module){"vms.cpio", im->vms.data, im->vms.size};
+    return 0;
+}
+
+/* --initrd FILE[,FILE...] */
+static int add_initrds(struct images *im, const char *list, struct err *err)
+{
+    while (list && *list) {
+        const char *comma = strchr(list, ',');
+        const size_t len = comma ? (size_t)(comma - list) : strlen(list);
+        char path[1024];
+        if (len >= sizeof(path) || im->module_count == IMAGES_MODULES)
+            return err_set(err, "E-CLI-002", -EINVAL, "--initrd: too long");
+        memcpy(path, list, len);
+        path[len] = 0;
+        struct file *f = &im->module_file[im->module_count];
+        if (file_read(f, path, FILE_LIMIT, err) < 0)
+            return err_wrap(err, "cannot load the initial RAM disk");
+        im->module[im->module_count++] =
+            (struct machine_module){opt_rows[OPT_ID_INITRD].name, f->data, f->size};
+        list = comma ? comma + 1 : NULL;
+    }
+    return 0;
+}
+
+static int refuse_kind(const char *path, enum image_kind kind, struct err *err)
+{
+    switch (kind) {
+    case IMAGE_CPIO:
+        err_set(err, "E-BOOT-001", -ENOEXEC, "%s is an archive or compressed, no kernel", path);
+        return err_hint(err, "an initial RAM disk is given with --initrd");
+    case IMAGE_DISK:
+        err_set(err, "E-CLI-007", -ENOEXEC, "%s: booting disk images is not part of this build",
+                path);
+        return err_hint(err, "give a kernel and an initrd");
+    default:
+        return err_set(err, "E-BOOT-001", -ENOEXEC, "%s is neither a bzImage nor an ELF file",
+                       path);
+    }
+}
+
+static int prepare_bare(struct images *im, const struct options *o, struct err *err)
+{
+    const char *path = opt_text(o, OPT_ID_KERNEL) ? opt_text(o, OPT_ID_KERNEL) : o->args[0];
+
+    if (!path) {
+        err_set(err, "E-CLI-004", -EINVAL, "--bare needs a kernel");
+        return err_hint(err, "vitrine run --bare --kernel=/boot/vmlinuz --initrd=FILE "
+                             "--append='console=ttyS0'");
+    }
+    if (file_read(&im->kernel, path, FILE_LIMIT, err) < 0)
+        return err_wrap(err, "cannot load the kernel");
+    const enum image_kind kind = image_kind_of(im->kernel.data, im->kernel.size);
+    if (kind != IMAGE_BZIMAGE && kind != IMAGE_ELF)
+        return refuse_kind(path, kind, err);
+    im->kernel_bytes = im->kernel.data;
+    im->kernel_len = im->kernel.size;
+    im->kernel_name = path;
+    if (opt_text(o, OPT_ID_APPEND)) {
+        if (strlen(opt_text(o, OPT_ID_APPEND)) >= sizeof(im->cmdline))
+            return err_set(err, "E-CLI-002", -EINVAL, "--append is longer than %zu bytes",
+                           sizeof(im->cmdline) - 1);
+        strcpy(im->cmdline, opt_text(o, OPT_ID_APPEND));
+    }
+    return add_initrds(im, opt_text(o, OPT_ID_INITRD), err);
+}
+
+/* Enough for what was asked, unless --memory says otherwise. */
+static uint64_t memory_for(const struct images *im, const struct options *o)
+{
+    uint64_t sum;
+
+    if (opt_text(o, OPT_ID_MEMORY))
+        return opt_number(o, OPT_ID_MEMORY) & ~0xfffffull;
+    if (im->plan == PLAN_BARE) {
+        sum = MEMORY_BARE;
+        for (unsigned i = 0; i < im->module_count; i++)
+            sum += im->module[i].len;
+    } else {
+        sum = MEMORY_STACK + 2 * im->vms.size + 2 * DEMO_CHILD_SIZE;
+        for (unsigned i = 0; i < im->vm_count; i++)
+            sum += im->vm[i].memory;
+        sum += sum / 32;
+    }
+    return (sum + MEMORY_ROUND - 1) & ~(MEMORY_ROUND - 1);
+}
+
+static int choose_plan(struct images *im, const struct options *o, struct err *err)
+{
+    const bool kernel = opt_text(o, OPT_ID_KERNEL) || o->arg_count;
+
+    if (o->arg_count > 1 || (o->arg_count && opt_text(o, OPT_ID_KERNEL)))
+        return err_set(err, "E-CLI-004", -EINVAL, "more than one kernel: '%s'",
+                       o->args[o->arg_count - 1]);
+    if (o->list_count && (kernel || opt_text(o, OPT_ID_BARE))) {
+        err_set(err, "E-CLI-004", -EINVAL, "--vm and a kernel for the bare machine exclude "
+                                           "each other");
+        return err_hint(err, "a child's kernel is given as --vm kernel=FILE");
+    }
+    im->plan = o->list_count                                ? PLAN_CHILDREN
+               : kernel || opt_text(o, OPT_ID_BARE) ? PLAN_BARE
+                                                            : PLAN_DEMO;
+    if (im->plan == PLAN_DEMO && (opt_text(o, OPT_ID_INITRD) || opt_text(o, OPT_ID_APPEND))) {
+        err_set(err, "E-CLI-004", -EINVAL, "--initrd and --append need --kernel");
+        return err_hint(err, "for a child: --vm kernel=FILE,initrd=FILE,append='...'");
+    }
+    return 0;
+}
+
+int images_prepare(struct images *im, const struct options *o, struct machine_config *cfg,
+                   struct err *err)
+{
+    memset(im, 0, sizeof(*im));
+    if (choose_plan(im, o, err) < 0)
+        return err->code;
+    const int rc = im->plan == PLAN_BARE ? prepare_bare(im, o, err) : prepare_stack(im, o, err);
+    if (rc < 0)
+        return rc;
+    cfg->memory = memory_for(im, o);
+    cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
+    cfg->cpu_model = "v2";
+    cfg->kernel = im->kernel_bytes;
+    cfg->kernel_len = im->kernel_len;
+    cfg->kernel_name = im->kernel_name;
+    cfg->cmdline = im->cmdline;
+    cfg->modules = im->module;
+    cfg->module_count = im->module_count;
+    cfg->console_ports = im->port_count ? im->port : NULL;
+    cfg->console_port_count = im->port_count;
+    return 0;
+}
+
+void images_free(struct images *im)
+{
+    file_free(&im->kernel);
+    for (unsigned i = 0; i < IMAGES_MODULES; i++)
+        file_free(&im->module_file[i]);
+    for (unsigned i = 0; i < im->vm_count; i++)
+        vm_spec_free(&im->vm[i]);
+    cpio_free(&im->vms);
+}

@@ -1,0 +1,72 @@
+/*
+ * What to boot: files and built-in images read, recognised and put together as the machine wants
+ * them. Three plans: a kernel on the bare machine; the stack with children of the user's; the demo.
+ */
+#ifndef VITRINE_FRONTENDS_CLI_IMAGES_H
+#define VITRINE_FRONTENDS_CLI_IMAGES_H
+
+#include <stdbool.h>
+
+#include "frontends/cli/options.h"
+#include "lib/cpio.h"
+#include "lib/err.h"
+#include "lib/file.h"
+#include "machine/machine.h"
+
+enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
+
+#define IMAGES_MODULES 8
+#define IMAGES_PORTS (OPT_LIST_MAX + 2)
+
+struct vm_spec {
+    char name[32];
+    uint64_t memory; /* bytes */
+    unsigned cpus;
+    const char *kernel, *initrd, *append; /* point into the specification's copy */
+    char *copy;
+};
+
+struct images {
+    enum plan plan;
+    struct file kernel;
+    struct file module_file[IMAGES_MODULES];
+    struct machine_module module[IMAGES_MODULES];
+    unsigned module_count;
+    struct vm_spec vm[OPT_LIST_MAX];
+    unsigned vm_count;
+    struct cpio vms;
+    const char *port[IMAGES_PORTS];
+    char port_text[IMAGES_PORTS][40];
+    unsigned port_count;
+    char cmdline[2048];
+    const void *kernel_bytes;
+    size_t kernel_len;
+    const char *kernel_name;
+};
+
+/* Kinds of file by their first bytes. */
+enum image_kind {
+    IMAGE_UNKNOWN,
+    IMAGE_BZIMAGE,
+    IMAGE_ELF,
+    IMAGE_CPIO, /* also compressed: an initial RAM disk */
+    IMAGE_DISK, /* qcow2, VHD, VHDX, or with a boot sector */
+    IMAGE_TEXT,
+};
+enum image_kind image_kind_of(const uint8_t *bytes, size_t size);
+
+/* Parse one --vm value. */
+int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err);
+void vm_spec_free(struct vm_spec *vm);
+
+/* vms.cpio from the specifications (reads the kernels and initrds). */
+int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64_t *image_bytes,
+              struct err *err);
+
+/* Everything that the options say, into a machine configuration. Pointers stay valid until
+ * images_free. */
+int images_prepare(struct images *im, const struct options *o, struct machine_config *cfg,
+                   struct err *err);
+void images_free(struct images *im);
+
+#endif

@@ -1,0 +1,259 @@
+/*
+ * Children of the stack: --vm specifications, and the archive vms.cpio that hands them to the root
+ * partition (etc/vms.conf and the files it names).
+ *
+ * Not modelled: disk= and net= (no storvsp and netvsp in this stage): refused, not ignored.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontends/cli/images.h"
+
+#define VM_MEMORY_DEFAULT (512ull << 20)
+#define VM_MEMORY_MIN     (16ull << 20)
+#define VM_MEMORY_MAX     (64ull << 30)
+#define VM_CPUS_MAX       4
+#define FILE_LIMIT        (1ull << 30)
+
+static const char *const vm_keys[] = {"name", "memory", "cpus", "kernel", "initrd", "append", NULL};
+
+static const char *get_vm_key(size_t i)
+{
+    return vm_keys[i];
+}
+
+/* Cut the next KEY=VALUE off; quotes '...' and "..." protect commas, ",," is a comma. */
+static int next_pair(char **at, char **key, char **value, struct err *err)
+{
+    char *p = *at, *out;
+    char quote = 0;
+
+    *key = p;
+    while (*p && *p != '=' && *p != ',')
+        p++;
+    if (*p != '=')
+        return err_set(err, "E-CLI-006", -EINVAL, "'%.*s' is not KEY=VALUE", (int)(p - *key), *key);
+    *p++ = 0;
+    *value = out = p;
+    for (; *p; p++) {
+        if (quote && *p == quote) {
+            quote = 0;
+        } else if (!quote && (*p == '\'' || *p == '"')) {
+            quote = *p;
+        } else if (!quote && *p == ',' && p[1] == ',') {
+            *out++ = *p++;
+        } else if (!quote && *p == ',') {
+            break;
+        } else {
+            *out++ = *p;
+        }
+    }
+    if (quote)
+        return err_set(err, "E-CLI-006", -EINVAL, "quote %c is not closed in %s=", quote, *key);
+    *at = *p ? p + 1 : p;
+    *out = 0;
+    return 0;
+}
+
+static int set_name(struct vm_spec *vm, const char *value, struct err *err)
+{
+    const size_t len = strlen(value);
+
+    for (size_t i = 0; i < len; i++) {
+        if (!isalnum((unsigned char)value[i]) && !strchr("-_", value[i]))
+            return err_set(err, "E-CLI-002", -EINVAL,
+                           "name=%s: letters, digits, - and _ only", value);
+    }
+    if (len == 0 || len >= sizeof(vm->name))
+        return err_set(err, "E-CLI-002", -EINVAL, "name=%s: 1 to 31 letters", value);
+    strcpy(vm->name, value);
+    return 0;
+}
+
+static int set_memory(struct vm_spec *vm, const char *value, struct err *err)
+{
+    if (value_parse_size(value, &vm->memory) < 0)
+        return err_set(err, "E-CLI-002", -EINVAL, "memory=%s is no size", value);
+    if (vm->memory < VM_MEMORY_MIN || vm->memory > VM_MEMORY_MAX || vm->memory & 0xfffff)
+        return err_set(err, "E-CLI-002", -EINVAL,
+                       "memory=%s: whole MiB from 16M to 64G, please", value);
+    return 0;
+}
+
+static int set_key(struct vm_spec *vm, const char *key, const char *value, struct err *err)
+{
+    uint64_t number;
+
+    if (strcmp(key, "name") == 0)
+        return set_name(vm, value, err);
+    if (strcmp(key, "memory") == 0)
+        return set_memory(vm, value, err);
+    if (strcmp(key, "cpus") == 0) {
+        if (value_parse_count(value, &number) < 0 || number < 1 || number > VM_CPUS_MAX)
+            return err_set(err, "E-CLI-002", -EINVAL, "cpus=%s: 1 to %d", value, VM_CPUS_MAX);
+        vm->cpus = (unsigned)number;
+        return 0;
+    }
+    if (strcmp(key, "kernel") == 0) {
+        vm->kernel = value;
+        return 0;
+    }
+    if (strcmp(key, "initrd") == 0) {
+        vm->initrd = value;
+        return 0;
+    }
+    if (strcmp(key, "append") == 0) {
+        if (strpbrk(value, "\"\n"))
+            return err_set(err, "E-CLI-002", -EINVAL, "append= may not contain \" or line ends");
+        vm->append = value;
+        return 0;
+    }
+    if (strcmp(key, "disk") == 0 || strcmp(key, "net") == 0)
+        return err_set(err, "E-CLI-007", -EINVAL, "%s= is not part of this build", key);
+    err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
+    const char *near = text_nearest(key, get_vm_key);
+    return near ? err_hint(err, "did you mean %s=?", near)
+                : err_hint(err, "keys: name memory cpus kernel initrd append");
+}
+
+int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err)
+{
+    char *key = NULL, *value = NULL;
+
+    memset(vm, 0, sizeof(*vm));
+    snprintf(vm->name, sizeof(vm->name), "vm%u", index + 1);
+    vm->memory = VM_MEMORY_DEFAULT;
+    vm->cpus = 1;
+    vm->append = "";
+    vm->copy = strdup(text);
+    if (!vm->copy)
+        return err_set(err, "E-MACH-002", -ENOMEM, "out of memory");
+    for (char *at = vm->copy; *at;) {
+        if (next_pair(&at, &key, &value, err) < 0 || set_key(vm, key, value, err) < 0)
+            return err_wrap(err, "--vm %s", text);
+    }
+    if (!vm->kernel || !*vm->kernel) {
+        err_set(err, "E-CLI-003", -EINVAL, "--vm %s: kernel= is missing", text);
+        return err_hint(err, "--vm name=%s,kernel=/boot/vmlinuz,...", vm->name);
+    }
+    return 0;
+}
+
+void vm_spec_free(struct vm_spec *vm)
+{
+    free(vm->copy);
+    vm->copy = NULL;
+}
+
+/* A bzImage says how long it is (Linux boot protocol: setup_sects, syssize). */
+static int check_bzimage(const struct file *f, const char *path, struct err *err)
+{
+    const uint8_t *b = f->data;
+    const uint64_t setup = b[0x1f1] ? b[0x1f1] : 4;
+    const uint64_t size = (uint64_t)b[0x1f4] | (uint64_t)b[0x1f5] << 8 | (uint64_t)b[0x1f6] << 16 |
+                          (uint64_t)b[0x1f7] << 24;
+    const uint64_t wanted = (setup + 1) * 512 + size * 16;
+
+    /* the file may be shorter by the padding of the last paragraph */
+    if (wanted > f->size + 15)
+        return err_set(err, "E-BOOT-002", -ENOEXEC, "%s is cut off: %zu of %llu bytes", path,
+                       f->size, (unsigned long long)wanted);
+    return 0;
+}
+
+static int check_kernel(const struct file *f, const char *path, struct err *err)
+{
+    switch (image_kind_of(f->data, f->size)) {
+    case IMAGE_BZIMAGE:
+        return check_bzimage(f, path, err);
+    case IMAGE_ELF:
+        return 0;
+    case IMAGE_CPIO:
+        err_set(err, "E-BOOT-001", -ENOEXEC, "%s is an archive, no kernel", path);
+        return err_hint(err, "an initial RAM disk is given as initrd=");
+    default:
+        return err_set(err, "E-BOOT-001", -ENOEXEC, "%s is neither a bzImage nor an ELF file",
+                       path);
+    }
+}
+
+/* Put a file into the archive once; children that name the same file share it. */
+static int add_file(struct cpio *out, const struct vm_spec *vm, unsigned index, bool is_kernel,
+                    char *inside, size_t size, uint64_t *image_bytes, struct err *err)
+{
+    const char *path = is_kernel ? vm[index].kernel : vm[index].initrd;
+    const char *what = is_kernel ? "kernel" : "initrd";
+    unsigned owner = 0;
+    struct file f;
+
+    while (owner < index) {
+        const char *other = is_kernel ? vm[owner].kernel : vm[owner].initrd;
+        if (other && strcmp(other, path) == 0)
+            break;
+        owner++;
+    }
+    snprintf(inside, size, "vm/%s/%s", vm[owner].name, what);
+    if (owner < index)
+        return 0;
+    int rc = file_read(&f, path, FILE_LIMIT, err);
+    if (rc == 0 && is_kernel)
+        rc = check_kernel(&f, path, err);
+    if (rc < 0)
+        return err_wrap(err, "%s of VM %s", what, vm[index].name);
+    cpio_add_file(out, inside, 0644, f.data, f.size);
+    *image_bytes += f.size;
+    file_free(&f);
+    return 0;
+}
+
+static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *line, size_t size,
+                  uint64_t *image_bytes, struct err *err)
+{
+    char dir[48], kernel[64], initrd[64];
+    size_t n = 0;
+
+    snprintf(dir, sizeof(dir), "vm/%s", vm[i].name);
+    cpio_add_dir(out, dir, 0755);
+    if (add_file(out, vm, i, true, kernel, sizeof(kernel), image_bytes, err) < 0)
+        return err->code;
+    n += (size_t)snprintf(line, size, "name=%s memory=%llu cpus=%u kernel=%s", vm[i].name,
+                          (unsigned long long)vm[i].memory >> 20, vm[i].cpus, kernel);
+    if (vm[i].initrd) {
+        if (add_file(out, vm, i, false, initrd, sizeof(initrd), image_bytes, err) < 0)
+            return err->code;
+        n += (size_t)snprintf(line + n, size - n, " initrd=%s", initrd);
+    }
+    n += (size_t)snprintf(line + n, size - n, " append=\"%s\"\n", vm[i].append);
+    if (n >= size)
+        return err_set(err, "E-CLI-002", -EINVAL, "--vm %s: too long", vm[i].name);
+    return 0;
+}
+
+int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64_t *image_bytes,
+              struct err *err)
+{
+    static char conf[OPT_LIST_MAX * 2400];
+    size_t n = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(vm[i].name, vm[j].name) == 0)
+                return err_set(err, "E-CLI-004", -EINVAL, "two VMs have the name %s", vm[i].name);
+        }
+    }
+    cpio_init(out);
+    cpio_add_dir(out, "etc", 0755);
+    cpio_add_dir(out, "vm", 0755);
+    for (unsigned i = 0; i < count; i++) {
+        if (add_vm(out, vm, i, conf + n, 2400, image_bytes, err) < 0)
+            return err->code;
+        n += strlen(conf + n);
+    }
+    cpio_add_file(out, "etc/vms.conf", 0644, conf, n);
+    if (cpio_finish(out) < 0)
+        return err_set(err, "E-MACH-002", -ENOMEM, "out of memory");
+    return 0;
+}
