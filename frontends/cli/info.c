@@ -1,0 +1,163 @@
+/*
+ * Commands that only tell: version, explain, doctor, config show.
+ */
+#include <capstone/capstone.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "frontends/cli/cmd.h"
+#include "frontends/cli/embed.h"
+
+int cmd_version(int argc, char **argv)
+{
+    int major, minor;
+
+    (void)argc;
+    (void)argv;
+    cs_version(&major, &minor);
+    printf("vitrine " VITRINE_VERSION " (" VITRINE_ARCH ")\n");
+    printf("built with %s; capstone %d.%d, jansson %s, zlib %s\n", __VERSION__, major, minor,
+           JANSSON_VERSION, zlibVersion());
+    return EXIT_CODE_OK;
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    const char *title;
+    struct err err;
+
+    if (argc == 0) {
+        for (size_t i = 0; err_id_at(i); i++) {
+            err_explain(err_id_at(i), &title);
+            printf("%s  %s\n", err_id_at(i), title);
+        }
+        return EXIT_CODE_OK;
+    }
+    const char *text = err_explain(argv[0], &title);
+    if (!text) {
+        err_set(&err, "E-CLI-002", -EINVAL, "no error has the id '%s'", argv[0]);
+        const char *near = text_nearest(argv[0], err_id_at);
+        if (near)
+            err_hint(&err, "did you mean %s?", near);
+        return usage_error(&err);
+    }
+    printf("%s: %s\n%s\n", argv[0], title, text);
+    return EXIT_CODE_OK;
+}
+
+static unsigned problems;
+
+static void report(bool good, const char *what, const char *detail)
+{
+    printf("%s  %s%s%s\n", good ? "ok     " : "PROBLEM", what, *detail ? ": " : "", detail);
+    problems += !good;
+}
+
+static void check_images(void)
+{
+    static const char *const names[] = {"hypervisor.elf", "root.elf", "rootfs.cpio"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct embed_file *e = embed_files;
+        char detail[96] = "not in this binary; `vitrine run` needs --hypervisor, --root, --rootfs";
+        while (e->name && strcmp(e->name, names[i]) != 0)
+            e++;
+        if (e->name)
+            snprintf(detail, sizeof(detail), "%llu KiB", (unsigned long long)e->size >> 10);
+        report(e->name != NULL, names[i], detail);
+    }
+}
+
+static void check_memory(void)
+{
+    const size_t size = 1ull << 30;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    report(p != MAP_FAILED, "1 GiB of address space for guest memory",
+           p == MAP_FAILED ? strerror(errno) : "");
+    if (p != MAP_FAILED)
+        munmap(p, size);
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    char detail[64];
+    snprintf(detail, sizeof(detail), "%ld MiB", (pages / 1024) * (page / 1024));
+    report(pages * (page / 1024) > 700L * 1024, "host memory", detail);
+}
+
+static void check_tools(void)
+{
+    report(sizeof(void *) == 8, "64-bit host", "");
+    report(cs_support(CS_ARCH_X86), "capstone knows x86", "");
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    printf("info     sockets: %s\n", dir ? dir : "XDG_RUNTIME_DIR is not set; give full paths");
+    printf("info     terminal: %s\n", isatty(STDIN_FILENO) ? "yes" : "no (consoles are printed)");
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    check_tools();
+    check_memory();
+    check_images();
+    if (problems)
+        printf("%u problem%s\n", problems, problems == 1 ? "" : "s");
+    return problems ? EXIT_CODE_ERROR : EXIT_CODE_OK;
+}
+
+static const char *origin_name(enum opt_origin origin)
+{
+    static const char *const names[] = {"default", "file", "command line"};
+
+    return names[origin];
+}
+
+static void show_json(const struct options *o)
+{
+    json_t *root = json_object();
+
+    for (unsigned i = 0; i < OPT_ID_COUNT; i++) {
+        const struct opt_value *v = &o->value[i];
+        json_t *entry = json_object();
+        json_object_set_new(entry, "value", v->text ? json_string(v->text) : json_null());
+        json_object_set_new(entry, "origin",
+                            json_string(v->text ? origin_name(v->origin) : "unset"));
+        json_object_set_new(root, opt_rows[i].key, entry);
+    }
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS);
+    puts(text);
+    free(text);
+    json_decref(root);
+}
+
+int cmd_config(int argc, char **argv)
+{
+    struct options o;
+    struct err err;
+
+    err_clear(&err);
+    if (argc == 0 || strcmp(argv[0], "show") != 0) {
+        err_set(&err, "E-CLI-005", -EINVAL, "config knows: show");
+        return usage_error(&err);
+    }
+    if (options_parse(&o, 'c', argc - 1, argv + 1, &err) < 0)
+        return usage_error(&err);
+    if (opt_text(&o, OPT_ID_JSON)) {
+        show_json(&o);
+        return EXIT_CODE_OK;
+    }
+    for (unsigned i = 0; i < OPT_ID_COUNT; i++) {
+        const struct opt_value *v = &o.value[i];
+        printf("%-20s = %-20s", opt_rows[i].key, v->text ? *v->text ? v->text : "yes" : "");
+        if (opt_text(&o, OPT_ID_ORIGIN))
+            printf(" # %s", v->text ? origin_name(v->origin) : "unset");
+        putchar('\n');
+    }
+    return EXIT_CODE_OK;
+}
