@@ -15,8 +15,6 @@
 #include "cpu/cpu.h"
 #include "mmu/mmu.h"
 
-#define MSR_APIC_BASE 0x1b
-
 enum reg_kind {
     KIND_GPR,
     KIND_RIP,
