@@ -77,9 +77,13 @@ enum {
     ATTN_VMX = 1 << 5,    /* windows, MTF, preemption timer, TPR threshold: vmx_window_check */
     ATTN_DEBUG = 1 << 6,  /* debugger: breakpoints, single-step, instruction trace (slow loop) */
     ATTN_STOP = 1 << 7,   /* leave cpu_run at the next boundary: kick, PAUSE, exit request */
+    ATTN_CODE = 1 << 8,   /* engine's own: the running block was overwritten */
 };
 
 enum cpu_activity { CPU_ACTIVE, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI, CPU_MWAIT };
+
+/* longjmp values of c->leave */
+enum { LEAVE_FAULT = 1, LEAVE_RETRY, LEAVE_RETIRED };
 
 /* Why cpu_run returned. */
 enum cpu_stop {
@@ -114,7 +118,11 @@ struct cpu {
     uint64_t lf_res, lf_aux;/* lazy flags while not pinned (cpu/flags.h) */
     int64_t budget;         /* instructions left in this slice */
     uint64_t icount_end;    /* position when budget reaches 0 */
-    const struct insn *cur; /* instruction being executed by a slow path */
+    const struct insn *cur; /* instruction being executed by a slow path; NULL outside of blocks */
+    struct jump_entry *jump;/* jump cache (cpu/interp/engine.h) */
+    struct block *link_from;/* block to link to the next one looked up, or NULL */
+    uint32_t link_slot;
+    uint32_t attn_seen;     /* ATTN_* that were polled in vain when the chain was entered */
     uint64_t rip;
     uint32_t attn;          /* ATTN_* */
     uint32_t mode;          /* block key: MODE_* (cpu_update_mode) */
@@ -165,6 +173,7 @@ struct cpu {
     struct clock *clock;
     struct trace *trace;
     struct engine *engine;  /* decoded blocks: shared by the LPs of a machine */
+    struct lp_engine *lpe;  /* the engine's part of this LP: jump cache, scratch */
     struct vmx *vmx;
     struct mmu *mmu;        /* L2 TLB, contexts, paging-structure caches of this LP */
     uint64_t code_gen;      /* bumped when a fetch translation may have changed within a ctx */

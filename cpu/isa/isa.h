@@ -18,7 +18,11 @@
  * The decoder fills: d <- the G/V/P/S/C/D operand or the opcode register; s or memory <- the
  * E/M/W/Q operand; imm; osize. Semantic functions read these, never instruction bytes.
  * For A_END rows c->rip is already the next instruction's address when sem runs, and sem may change it
- * (cpu_rip(c) and faults still name the instruction itself).
+ * (cpu_rip(c) and faults still name the instruction itself). The same holds for A_REP rows with a
+ * repeat prefix (INSN_REP/INSN_REPNE): sem does one chunk (at least one iteration, at most to a page
+ * boundary) and sets c->rip = insn_rip(c, i) while the counter is not yet 0; each chunk retires as one.
+ * Control and debug register rows (Cq, Dq): d is the register number incl. REX.R; Sw: d = 0..5.
+ * Far pointers (Ap): imm64 = selector << 32 | offset. x87 STi: s is the register number.
  * A row listed earlier wins when two match. Prefix rows: 66/F2/F3 rows win over NP/ANY rows.
  */
 #ifndef CPU_ISA_ISA_H
