@@ -1,0 +1,477 @@
+/*
+ * tests/perf/bench.c: runs the benchmark guest and kernel boots under Vitrine and, where installed,
+ * Debian's qemu-system-x86_64 (TCG, and with -icount) and bochs, and prints ratios.
+ *
+ * A measurement is the CPU time (all threads) that the emulator process used between two marker
+ * lines of the guest's serial output, read from /proc when the marker arrives; emulators take turns
+ * within one round, and medians over the rounds are printed: on a noisy host only the
+ * ratios mean something. Usage: bench --vitrine=PROGRAM --guest=ELF --work=DIR [--rounds=N]
+ * [--kernel=BZIMAGE --initrd=CPIO] [--only=KERNEL,...]
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_ROUNDS   9
+#define TIME_LIMIT_S 150
+
+enum emulator { VITRINE, QEMU, QEMU_ICOUNT, BOCHS, EMULATORS };
+static const char *const emulator_name[EMULATORS] = {"vitrine", "qemu", "qemu-icount", "bochs"};
+
+struct options {
+    const char *vitrine, *guest, *guest32, *work, *kernel, *initrd, *only;
+    int rounds;
+    bool have[EMULATORS];
+};
+
+struct kernel {
+    const char *name;
+    unsigned n; /* iterations for Bochs; the others run `scale` times as many */
+    unsigned scale;
+    unsigned distance; /* pages, copy kernels */
+    bool vmx;          /* QEMU without KVM has no VT-x */
+};
+
+static const struct kernel kernels[] = {
+    {"alu", 4000, 8, 0, false},     {"mem", 150, 8, 0, false},  {"tlbm", 40, 4, 0, false},
+    {"calls", 3000, 8, 0, false},   {"fib", 150, 8, 0, false},  {"sieve", 60, 8, 0, false},
+    {"crc", 60, 8, 0, false},       {"sort", 10, 8, 0, false},  {"sha", 2000, 8, 0, false},
+    {"fp", 2000, 4, 0, false},      {"smc", 1000, 1, 0, false}, {"cr3", 1000, 2, 0, false},
+    {"repmovsb", 200, 2, 0, false}, {"exit", 500, 4, 0, true},  {"exitept", 500, 4, 0, true},
+};
+static const unsigned distances[] = {1024, 1025, 1536, 2047, 2048, 2049,
+                                     3072, 4096, 4097, 6144, 8192, 8193};
+
+struct sample {
+    double cpu;   /* seconds between the markers; < 0: failed */
+    uint64_t tsc; /* guest's own count: instructions on Vitrine (time=insn, 1 ns each) */
+    uint64_t sum;
+};
+
+/* CPU nanoseconds of all threads of a process. */
+static uint64_t process_cpu_ns(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    uint64_t total = 0;
+    if (!d)
+        return 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        char file[400];
+        unsigned long long run = 0;
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        snprintf(file, sizeof file, "%s/%s/schedstat", path, e->d_name);
+        FILE *f = fopen(file, "r");
+        if (f) {
+            if (fscanf(f, "%llu", &run) == 1)
+                total += run;
+            fclose(f);
+        }
+    }
+    closedir(d);
+    return total;
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Start argv with stdout (or the FIFO, when given) on a pipe and `c` for Bochs's debugger on stdin. */
+static pid_t start(char *const argv[], const char *fifo, int *out)
+{
+    int fd[2], in[2];
+    if (pipe(fd) || pipe(in))
+        return -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const int null = open("/dev/null", O_RDWR);
+        dup2(in[0], 0);
+        dup2(fifo ? null : fd[1], 1);
+        dup2(null, 2);
+        close(fd[0]);
+        close(in[1]);
+        setpgid(0, 0);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    close(fd[1]);
+    close(in[0]);
+    if (fifo) {
+        close(fd[0]);
+        fd[0] = open(fifo, O_RDONLY | O_NONBLOCK);
+        if (write(in[1], "c\n", 2) != 2)
+            fprintf(stderr, "bench: cannot start bochs's debugger\n");
+    }
+    if (!fifo)
+        close(in[1]);
+    *out = fd[0];
+    return pid;
+}
+
+/* Run until marker `to`; CPU time from marker `from` (NULL: from the start). */
+static struct sample measure(char *const argv[], const char *fifo, const char *from, const char *to)
+{
+    struct sample s = {-1, 0, 0};
+    int fd;
+    const pid_t pid = start(argv, fifo, &fd);
+    if (pid < 0)
+        return s;
+    char text[65536];
+    size_t len = 0;
+    uint64_t begin = from ? UINT64_MAX : 0;
+    const double limit = now_s() + TIME_LIMIT_S;
+    while (now_s() < limit) {
+        struct pollfd p = {fd, POLLIN, 0};
+        if (poll(&p, 1, 200) <= 0 || len + 1 >= sizeof text) {
+            if (waitpid(pid, NULL, WNOHANG) == pid)
+                goto gone;
+            if (len + 1 >= sizeof text)
+                len = 0;
+            continue;
+        }
+        const ssize_t n = read(fd, text + len, sizeof text - 1 - len);
+        const uint64_t cpu = process_cpu_ns(pid);
+        if (n <= 0) {
+            if (!fifo || waitpid(pid, NULL, WNOHANG) == pid)
+                break;
+            usleep(1000);
+            continue;
+        }
+        len += (size_t)n;
+        text[len] = 0;
+        if (begin == UINT64_MAX && strstr(text, from))
+            begin = cpu;
+        const char *end = strstr(text, to);
+        if (end && strchr(end, '\n')) {
+            const char *tsc = strstr(end, "tsc="), *sum = strstr(end, "sum=");
+            s.cpu = (double)(cpu - begin) * 1e-9;
+            s.tsc = tsc ? strtoull(tsc + 4, NULL, 16) : 0;
+            s.sum = sum ? strtoull(sum + 4, NULL, 16) : 0;
+            break;
+        }
+    }
+    kill(-pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+gone:
+    close(fd);
+    return s;
+}
+
+static void write_file(const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void write_file(const char *path, const char *fmt, ...)
+{
+    FILE *f = fopen(path, "w");
+    if (!f) {
+        fprintf(stderr, "bench: %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(f, fmt, ap);
+    va_end(ap);
+    fclose(f);
+}
+
+/* A GRUB CD image for Bochs that loads by multiboot (the guest) or linux (a kernel). */
+static bool make_iso(const struct options *o, const char *cmdline, bool linux_boot)
+{
+    char path[512], cmd[2048];
+    snprintf(cmd, sizeof cmd, "mkdir -p '%s/iso/boot/grub'", o->work);
+    if (system(cmd))
+        return false;
+    snprintf(path, sizeof path, "%s/iso/boot/grub/grub.cfg", o->work);
+    if (linux_boot)
+        write_file(
+            path, "set timeout=0\nmenuentry x {\n linux /boot/kernel %s\n initrd /boot/initrd\n}\n",
+            cmdline);
+    else
+        write_file(path, "set timeout=0\nmenuentry x {\n multiboot /boot/guest %s\n}\n", cmdline);
+    snprintf(
+        cmd, sizeof cmd,
+        "cd '%s' && cp '%s' iso/boot/%s && %s%s%s grub-mkrescue -o bench.iso iso >/dev/null 2>&1",
+        o->work, linux_boot ? o->kernel : o->guest, linux_boot ? "kernel" : "guest",
+        linux_boot ? "cp '" : "", linux_boot ? o->initrd : "",
+        linux_boot ? "' iso/boot/initrd &&" : "");
+    if (system(cmd))
+        return false;
+    snprintf(path, sizeof path, "%s/serial", o->work);
+    unlink(path);
+    if (mkfifo(path, 0600))
+        return false;
+    snprintf(path, sizeof path, "%s/bochsrc", o->work);
+    write_file(path,
+               "cpu: model=corei7_haswell_4770, ips=1000000000\nmemory: guest=512, host=512\n"
+               "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
+               "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
+               "ata0-master: type=cdrom, path=%s/bench.iso, status=inserted\nboot: cdrom\n"
+               "com1: enabled=1, mode=file, dev=%s/serial\ndisplay_library: sdl2\nlog: /dev/null\n"
+               "speaker: enabled=1, mode=none\nsound: waveoutdrv=dummy, waveindrv=dummy, "
+               "midioutdrv=dummy\n"
+               "panic: action=fatal\nclock: sync=none, time0=946684800\n",
+               o->work, o->work);
+    return true;
+}
+
+static struct sample run_kernel(const struct options *o, enum emulator e, const struct kernel *k)
+{
+    char append[128], start_mark[64], end_mark[64], rc[512], fifo[512];
+    snprintf(append, sizeof append, "kernel=%s n=%u d=%u", k->name,
+             k->n * (e == BOCHS ? 1 : k->scale), k->distance);
+    snprintf(start_mark, sizeof start_mark, "@@start %s", k->name);
+    snprintf(end_mark, sizeof end_mark, "@@end %s", k->name);
+    snprintf(rc, sizeof rc, "%s/bochsrc", o->work);
+    snprintf(fifo, sizeof fifo, "%s/serial", o->work);
+    char *vitrine[] = {(char *)o->vitrine,
+                       "run",
+                       "--bare",
+                       "--kernel",
+                       (char *)o->guest,
+                       "--append",
+                       append,
+                       "-m",
+                       "512",
+                       "--headless",
+                       NULL};
+    char *qemu[] = {"qemu-system-x86_64",
+                    "-m",
+                    "512",
+                    "-display",
+                    "none",
+                    "-serial",
+                    "stdio",
+                    "-kernel",
+                    (char *)o->guest32,
+                    "-append",
+                    append,
+                    "-accel",
+                    "tcg,thread=single",
+                    e == QEMU_ICOUNT ? "-icount" : NULL,
+                    "shift=0,sleep=off",
+                    NULL};
+    char *bochs[] = {"bochs", "-q", "-f", rc, NULL};
+    if (e == BOCHS && !make_iso(o, append, false))
+        return (struct sample){-1, 0, 0};
+    char *const *argv = e == VITRINE ? vitrine : e == BOCHS ? bochs : qemu;
+    struct sample s = measure(argv, e == BOCHS ? fifo : NULL, start_mark, end_mark);
+    if (e != BOCHS)
+        s.cpu /= k->scale;
+    return s;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *v, int n)
+{
+    qsort(v, (size_t)n, sizeof *v, by_value);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+/* A column "peer time / our time": above 1 Vitrine is ahead. */
+static void print_ratio(double peer, double ours)
+{
+    if (peer > 0 && ours > 0)
+        printf(" %11.2fx", peer / ours);
+    else
+        printf(" %12s", "-");
+}
+
+static bool wanted(const struct options *o, const char *name)
+{
+    if (!o->only)
+        return true;
+    const size_t n = strlen(name);
+    for (const char *p = o->only; (p = strstr(p, name)); p += n) {
+        if ((p == o->only || p[-1] == ',') && (p[n] == 0 || p[n] == ','))
+            return true;
+    }
+    return false;
+}
+
+static void bench_kernel(const struct options *o, const struct kernel *k)
+{
+    double t[EMULATORS][MAX_ROUNDS], med[EMULATORS] = {0};
+    uint64_t insns = 0, sum = 0;
+    bool agree = true;
+    for (int round = 0; round < o->rounds; round++) {
+        for (int e = 0; e < EMULATORS; e++) {
+            t[e][round] = -1;
+            if (!o->have[e] || (k->vmx && (e == QEMU || e == QEMU_ICOUNT)))
+                continue;
+            const struct sample s = run_kernel(o, (enum emulator)e, k);
+            t[e][round] = s.cpu;
+            if (e == VITRINE)
+                insns = s.tsc / k->scale, sum = s.sum;
+            else if (e != BOCHS && s.cpu > 0 && s.sum != sum)
+                agree = false;
+        }
+    }
+    for (int e = 0; e < EMULATORS; e++)
+        med[e] = median(t[e], o->rounds);
+    printf("%-9s %8.0f", k->name, med[VITRINE] > 0 ? (double)insns / med[VITRINE] / 1e6 : 0.0);
+    for (int e = QEMU; e < EMULATORS; e++)
+        print_ratio(med[e], med[VITRINE]);
+    printf("%s\n", agree ? "" : "  CHECKSUM DIFFERS");
+    fflush(stdout);
+}
+
+static void bench_distances(const struct options *o, const char *name)
+{
+    double best = 1e9, worst = 0;
+    printf("%-9s", name);
+    for (unsigned i = 0; i < sizeof distances / sizeof distances[0]; i++) {
+        const struct kernel k = {name, 64, 4, distances[i], false};
+        double t[MAX_ROUNDS];
+        for (int round = 0; round < o->rounds; round++)
+            t[round] = run_kernel(o, VITRINE, &k).cpu;
+        const double m = median(t, o->rounds);
+        best = m < best ? m : best;
+        worst = m > worst ? m : worst;
+    }
+    printf(" worst/best over %zu page distances: %.2f\n", sizeof distances / sizeof distances[0],
+           worst / best);
+    fflush(stdout);
+}
+
+/* Boot to the marker that the initramfs prints; bare on every emulator, and as a child. */
+static void bench_boot(const struct options *o)
+{
+    static char append[] = "console=ttyS0 quiet panic=-1";
+    double t[EMULATORS + 1][MAX_ROUNDS];
+    char rc[512], fifo[512], vm[1536];
+    snprintf(rc, sizeof rc, "%s/bochsrc", o->work);
+    snprintf(fifo, sizeof fifo, "%s/serial", o->work);
+    snprintf(vm, sizeof vm, "name=a,memory=512M,kernel=%s,initrd=%s,append=%s", o->kernel,
+             o->initrd, append);
+    char *vitrine[] = {(char *)o->vitrine,
+                       "run",
+                       "--bare",
+                       "--kernel",
+                       (char *)o->kernel,
+                       "--initrd",
+                       (char *)o->initrd,
+                       "--append",
+                       append,
+                       "-m",
+                       "512",
+                       "--headless",
+                       NULL};
+    char *child[] = {(char *)o->vitrine, "run", "--vm", vm, "--headless", NULL};
+    char *bochs[] = {"bochs", "-q", "-f", rc, NULL};
+    for (int round = 0; round < o->rounds; round++) {
+        for (int e = 0; e <= EMULATORS; e++) {
+            char *qemu[] = {"qemu-system-x86_64",
+                            "-m",
+                            "512",
+                            "-display",
+                            "none",
+                            "-serial",
+                            "stdio",
+                            "-kernel",
+                            (char *)o->kernel,
+                            "-initrd",
+                            (char *)o->initrd,
+                            "-append",
+                            append,
+                            "-accel",
+                            "tcg,thread=single",
+                            e == QEMU_ICOUNT ? "-icount" : NULL,
+                            "shift=0,sleep=off",
+                            NULL};
+            t[e][round] = -1;
+            if (e < EMULATORS && !o->have[e])
+                continue;
+            if (e == BOCHS && !make_iso(o, append, true))
+                continue;
+            char *const *argv = e == VITRINE     ? vitrine
+                                : e == BOCHS     ? bochs
+                                : e == EMULATORS ? child
+                                                 : qemu;
+            t[e][round] = measure(argv, e == BOCHS ? fifo : NULL, NULL, "@@init").cpu;
+        }
+    }
+    double med[EMULATORS + 1];
+    for (int e = 0; e <= EMULATORS; e++)
+        med[e] = median(t[e], o->rounds);
+    printf("boot to init: vitrine %.2f s CPU;", med[VITRINE]);
+    for (int e = QEMU; e < EMULATORS; e++) {
+        if (med[e] > 0)
+            printf(" %s %.2f s (%.2fx);", emulator_name[e], med[e], med[e] / med[VITRINE]);
+    }
+    printf(" as child %.2f s (%.2fx bare)\n", med[EMULATORS], med[EMULATORS] / med[VITRINE]);
+}
+
+static bool have(const char *program)
+{
+    char cmd[128];
+    snprintf(cmd, sizeof cmd, "command -v %s >/dev/null 2>&1", program);
+    return system(cmd) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.rounds = 3, .work = "bench-work"};
+    for (int i = 1; i < argc; i++) {
+        const char *v = strchr(argv[i], '=');
+        const struct {
+            const char *name;
+            const char **to;
+        } keys[] = {{"--vitrine", &o.vitrine}, {"--guest", &o.guest},   {"--guest32", &o.guest32},
+                    {"--work", &o.work},       {"--kernel", &o.kernel}, {"--initrd", &o.initrd},
+                    {"--only", &o.only}};
+        for (size_t k = 0; v && k < sizeof keys / sizeof keys[0]; k++) {
+            if (!strncmp(argv[i], keys[k].name, strlen(keys[k].name)) &&
+                argv[i][strlen(keys[k].name)] == '=')
+                *keys[k].to = v + 1;
+        }
+        if (v && !strncmp(argv[i], "--rounds=", 9))
+            o.rounds = atoi(v + 1) < 1 ? 1 : atoi(v + 1) > MAX_ROUNDS ? MAX_ROUNDS : atoi(v + 1);
+    }
+    if (!o.vitrine || !o.guest || !o.guest32) {
+        fprintf(stderr,
+                "usage: bench --vitrine=PROGRAM --guest=ELF --guest32=ELF [--work=DIR] [--rounds=N]"
+                " [--kernel=FILE --initrd=FILE] [--only=NAME,...]\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    setenv("SDL_VIDEODRIVER", "dummy", 1); /* Bochs has no headless display */
+    o.have[VITRINE] = true;
+    o.have[QEMU] = o.have[QEMU_ICOUNT] = have("qemu-system-x86_64");
+    o.have[BOCHS] = have("bochs") && have("grub-mkrescue") && have("xorriso");
+    printf("medians of %d rounds; ratio = peer's CPU time / Vitrine's, above 1 Vitrine is ahead\n",
+           o.rounds);
+    printf("%-9s %8s %12s %12s %12s\n", "kernel", "MIPS", "qemu", "qemu-icount", "bochs");
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        if (wanted(&o, kernels[i].name))
+            bench_kernel(&o, &kernels[i]);
+    }
+    if (wanted(&o, "distrep"))
+        bench_distances(&o, "distrep");
+    if (wanted(&o, "distcpy"))
+        bench_distances(&o, "distcpy");
+    if (o.kernel && o.initrd && wanted(&o, "boot"))
+        bench_boot(&o);
+    return 0;
+}
