@@ -1,0 +1,137 @@
+/*
+ * Keys on their way into the machine: terminal, --input, and the Ctrl-A commands; and pacing, so
+ * that an idle guest at its prompt does not burn the host's processor.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/input.h"
+#include "frontends/cli/session.h"
+
+#define PACE_STEP_MS 20
+
+static void print_keys(void)
+{
+    fprintf(stderr, "\nCtrl-A x  leave        Ctrl-A n  next console\n"
+                    "Ctrl-A s  counts       Ctrl-A =  state hash\n"
+                    "Ctrl-A a  send Ctrl-A  Ctrl-A h  this text\n");
+}
+
+static void do_command(struct session *s, enum term_command command)
+{
+    switch (command) {
+    case TERM_EXIT:
+        s->end = END_USER;
+        machine_request_stop(s->machine);
+        break;
+    case TERM_HELP:
+        print_keys();
+        break;
+    case TERM_NEXT:
+        consoles_next(&s->consoles);
+        fprintf(stderr, "\nvitrine: keyboard goes to [%s]\n",
+                s->consoles.c[s->consoles.focus].label);
+        break;
+    case TERM_STAT:
+        consoles_newline(&s->consoles);
+        stat_print(s, stderr);
+        break;
+    case TERM_HASH:
+        fprintf(stderr, "\nvitrine: state-hash %016" PRIx64 " at %" PRIu64 "\n",
+                machine_hash(s->machine), machine_icount(s->machine));
+        break;
+    case TERM_DEBUG:
+    case TERM_NONE:
+        break;
+    }
+}
+
+/* Hand what is pending to the console that has the keyboard. */
+static void push_pending(struct session *s)
+{
+    const int sink = s->consoles.c[s->consoles.focus].sink;
+
+    if (s->pending_len == 0)
+        return;
+    if (sink < 0 || input_push(machine_input(s->machine), sink, s->pending, s->pending_len) == 0)
+        s->pending_len = 0;
+}
+
+static void read_terminal(struct session *s)
+{
+    uint8_t bytes[16], out;
+    enum term_command command;
+    const int n = term_read(bytes, sizeof(bytes));
+
+    if (n < 0)
+        s->reads_stdin = false;
+    for (int i = 0; i < n; i++) {
+        bool for_guest = true;
+        out = bytes[i];
+        command = TERM_NONE;
+        if (s->interactive)
+            for_guest = term_escape_feed(&s->escape, bytes[i], &out, &command);
+        if (for_guest && s->pending_len < sizeof(s->pending))
+            s->pending[s->pending_len++] = out;
+        do_command(s, command);
+    }
+}
+
+/* --input: starts at the text of --input-after; as much as the queue takes each time. */
+static void push_typed(struct session *s)
+{
+    const int sink = s->consoles.c[0].sink;
+    const bool started = !opt_text(&s->o, OPT_ID_INPUT_AFTER) || s->consoles.after_seen;
+
+    while (started && s->typed_at < s->typed.size) {
+        const size_t left = s->typed.size - s->typed_at, n = left < 64 ? left : 64;
+        if (sink >= 0 &&
+            input_push(machine_input(s->machine), sink, s->typed.data + s->typed_at, n) < 0)
+            return;
+        s->typed_at += n;
+    }
+}
+
+void session_poll_input(struct session *s)
+{
+    if (s->typed_at < s->typed.size)
+        push_typed(s);
+    if (s->reads_stdin && s->pending_len == 0 && host_now_ns() >= s->next_poll_ns)
+        read_terminal(s);
+    push_pending(s);
+}
+
+/* Sleep while virtual time is ahead of the wall: always with --realtime, else only when a person
+ * sits at the terminal and the machine is idle. */
+void session_pace(struct session *s)
+{
+    const bool always = opt_text(&s->o, OPT_ID_REALTIME);
+
+    if (!always && !(s->interactive && machine_is_idle(s->machine)))
+        return;
+    const uint64_t virtual_ns = machine_now_ns(s->machine);
+    for (;;) {
+        const uint64_t wall = host_now_ns();
+        const uint64_t passed = wall - s->pace_wall, wanted = virtual_ns - s->pace_virtual;
+        if (s->pace_wall == 0 || passed >= wanted) {
+            s->pace_wall = wall; /* behind: no debt is kept */
+            s->pace_virtual = virtual_ns;
+            return;
+        }
+        uint64_t ms = (wanted - passed) / 1000000;
+        if (ms == 0)
+            return;
+        if (ms > PACE_STEP_MS)
+            ms = PACE_STEP_MS;
+        fflush(s->consoles.out);
+        if (term_wait((int)ms) && s->reads_stdin) {
+            s->next_poll_ns = 0;
+            s->pace_wall = 0; /* a key: go on at once */
+            session_poll_input(s);
+            return;
+        }
+        if (term_signal_pending() || s->end != END_NONE)
+            return;
+    }
+}

@@ -1,0 +1,77 @@
+/*
+ * One run of a machine by the command line: everything that lives from start to exit code.
+ */
+#ifndef VITRINE_FRONTENDS_CLI_SESSION_H
+#define VITRINE_FRONTENDS_CLI_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frontends/cli/console.h"
+#include "frontends/cli/images.h"
+#include "frontends/cli/options.h"
+#include "frontends/cli/term.h"
+#include "machine/machine.h"
+
+struct gdb;
+struct trace_writer;
+
+/* Why the run ended; texts in session.c. */
+enum end_reason {
+    END_NONE,
+    END_POWEROFF,
+    END_EXIT_PORT,
+    END_TRIPLE_FAULT,
+    END_HALTED,
+    END_UNTIL,
+    END_PANIC,
+    END_TIMEOUT,
+    END_MAX_INSNS,
+    END_USER,
+    END_SIGNAL,
+    END_KILLED,
+    END_ERROR,
+};
+
+struct session {
+    struct options o;
+    struct images images;
+    struct machine_config config;
+    struct machine *machine;
+    struct consoles consoles;
+    struct gdb *gdb;
+    struct trace_writer *trace;
+    struct term_escape escape;
+    struct file typed; /* --input */
+    size_t typed_at;
+    bool typed_started;
+    bool interactive; /* keyboard goes to the guest, raw mode */
+    bool reads_stdin;
+    bool want_stat;
+    enum end_reason end;
+    unsigned resets;
+    /* host time, for --timeout, pacing and polling only */
+    uint64_t start_ns, deadline_ns, next_poll_ns;
+    uint64_t pace_wall, pace_virtual;
+    uint64_t panic_at_ns; /* virtual time of the first panic line, 0: none */
+    uint8_t pending[64];  /* keys the guest has not taken yet */
+    unsigned pending_len;
+};
+
+int session_open(struct session *s, struct err *err);
+/* Runs to the end; returns the exit code. */
+int session_run(struct session *s);
+void session_close(struct session *s);
+
+uint64_t host_now_ns(void);
+
+/* stat.c: counts and exit histogram as text on `out`, or JSON members of a document. */
+void stat_print(const struct session *s, FILE *out);
+struct json_t;
+struct json_t *stat_json(const struct session *s);
+
+/* input.c: between slices: keyboard, typed file, pacing; may set s->end. */
+void session_poll_input(struct session *s);
+void session_pace(struct session *s);
+
+#endif
