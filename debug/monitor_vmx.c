@@ -7,12 +7,16 @@
 #include "cpu/vmx/vmx.h"
 #include "debug/monitor_int.h"
 #include "debug/trace_decode.h"
+#include "debug/vmx_text.h"
 #include "machine/machine.h"
 
 static void print_field(struct monitor *mon, const struct vmcs *v, const struct vmcs_field_info *f)
 {
     monitor_printf(mon, "%04x %-24s %0*" PRIx64 "  %s\n", f->encoding, f->name, f->size * 2,
                    vmcs_get(v, f), f->help);
+    char bits[1024];
+    if (vmx_ctl_text(f->encoding, (uint32_t)vmcs_get(v, f), bits, sizeof bits) && *bits)
+        monitor_printf(mon, "     %s\n", bits);
 }
 
 static void print_checks(struct monitor *mon, const struct vmx *x)
@@ -59,7 +63,12 @@ bool monitor_vmcs(struct monitor *mon, unsigned argc, char **argv)
                    x->launched ? "launched" : "clear", c->non_root ? "guest runs" : "host runs");
     if (!*what) {
         const char *name = trace_value_name('e', x->vmcs.exit_reason);
-        monitor_printf(mon, "last exit: %s\n", name ? name : "?");
+        char words[128];
+        vmx_exit_text(x->vmcs.exit_reason, x->vmcs.exit_qual, x->vmcs.guest_phys_addr,
+                      x->vmcs.exit_intr_info, words, sizeof words);
+        monitor_printf(mon, "last exit: %s%s%s%s\n",
+                       x->vmcs.exit_reason & VMX_EXIT_ENTRY_FAILURE ? "failed entry, " : "",
+                       name ? name : "?", *words ? ": " : "", words);
         what = "guest_r";
     }
     for (unsigned i = 0; i < vmcs_field_count; i++) {

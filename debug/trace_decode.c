@@ -1,7 +1,6 @@
 /*
  * Names and texts of trace arguments; tables trace_names.def and abi/vmx_exits.def.
- *
- * Not modelled: decoding of exit qualifications; the raw value is printed.
+ * What a VM exit was about (its qualification) is vmx_text.c's.
  */
 #include "debug/trace_decode.h"
 

@@ -22,6 +22,7 @@
 #include "debug/bp.h"
 #include "debug/insn_trace.h"
 #include "debug/trace_decode.h"
+#include "debug/vmx_text.h"
 #include "machine/machine.h"
 
 struct arg_spec {
@@ -76,17 +77,28 @@ static void parse_args(struct point_spec *p, const char *text)
     }
 }
 
+/* The exit in words, or an empty text. */
+static const char *exit_text(const struct trace_record *r, char *buf, size_t size)
+{
+    buf[0] = 0;
+    if (r->point == TP_vmx_exit)
+        vmx_exit_text((uint32_t)r->arg[0], r->arg[1], r->arg[3], (uint32_t)r->arg[4], buf, size);
+    return buf;
+}
+
 static void write_text(struct trace_writer *w, const struct trace_record *r)
 {
     const struct trace_point_info *info = &trace_points[r->point];
     const struct point_spec *p = &w->point[r->point];
-    char value[80];
+    char value[80], words[128];
 
     fprintf(w->out, "%12" PRIu64 " %u %12" PRIu64 " %s:%s", r->position, r->lp, r->time_ns,
             info->group, info->name);
     for (unsigned i = 0; i < p->count; i++)
         fprintf(w->out, " %s=%s", p->arg[i].name,
                 trace_value_text(p->arg[i].format, r->arg[i], value, sizeof(value)));
+    if (*exit_text(r, words, sizeof(words)))
+        fprintf(w->out, "  [%s]", words);
     putc('\n', w->out);
 }
 
@@ -103,6 +115,9 @@ static void write_jsonl(struct trace_writer *w, const struct trace_record *r)
         if (name)
             fprintf(w->out, ",\"%s_name\":\"%s\"", p->arg[i].name, name);
     }
+    char words[128];
+    if (*exit_text(r, words, sizeof(words)))
+        fprintf(w->out, ",\"text\":\"%s\"", words);
     fputs("}\n", w->out);
 }
 
