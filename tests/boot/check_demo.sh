@@ -1,0 +1,20 @@
+# `vitrine run` without arguments: hypervisor, root and two tiny children pass all their checks;
+# the state hash is the same the second time, traced, and with gdb attached.
+. "$SRC/tests/lib/sh.sh"
+. "$SRC/tests/boot/lib.sh"
+demo() { expect "$1" 0 "$VITRINE" run --hash --timeout=60s $2 && hash=$(sed -n 's/^state-hash //p' "$work/out"); }
+
+demo "the demo passes" "" || { finish; exit; }
+first=$hash
+says '^\[child1\] ' '^\[child2\] '
+demo "the demo passes again" ""
+same "two runs give one hash" "$first" "$hash"
+demo "the demo passes traced" "--trace vmx:*,apic:*,io:* -o $work/trace.jsonl"
+same "tracing does not change the hash" "$first" "$hash"
+if grep -q '"ev":"vmx:exit"' "$work/trace.jsonl"; then ok "VM exits are traced"
+else not_ok "VM exits are traced"; fi
+expect "stat prints the exit histogram" 0 "$VITRINE" stat --timeout=60s
+says 'VM exits' 'VM entries'
+expect "stat as JSON" 0 "$VITRINE" stat --json --timeout=60s
+says '"vm_exits"'
+finish
