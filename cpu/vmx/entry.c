@@ -31,7 +31,10 @@ static void load_registers(struct cpu *c, const struct vmcs *v)
     c->cr3 = v->guest_cr3;
     c->cr4 = v->guest_cr4;
     if (v->entry_ctl & VMX_NCTL_LOAD_DEBUG) {
+        const uint64_t old = c->dr[7];
         c->dr[7] = (v->guest_dr7 & 0xffff2fff) | DR7_FIXED1;
+        if ((old | c->dr[7]) & 0xff)
+            mmu_watch_changed(c);
         c->debugctl = v->guest_debugctl;
     }
     c->sysenter_cs = v->guest_sysenter_cs;

@@ -174,6 +174,10 @@ static void load_host_registers(struct cpu *c, const struct vmcs *v, bool host64
     c->cr0 = (v->host_cr0 & ~VMX_CR0_KEEP) | (c->cr0 & VMX_CR0_KEEP);
     c->cr3 = v->host_cr3;
     c->cr4 = v->host_cr4;
+    if (c->dr[7] & 0xff) {
+        c->dr[7] = DR7_FIXED1;
+        mmu_watch_changed(c);
+    }
     c->dr[7] = DR7_FIXED1;
     c->debugctl = 0;
     c->sysenter_cs = v->host_sysenter_cs;
