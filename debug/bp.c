@@ -44,8 +44,10 @@ static void apply(struct bp_set *s)
             s->exec[exec_count++] = b->la;
             continue;
         }
-        s->watch[watch_count++] = (struct cpu_watch){
-            b->la, b->len, (uint8_t)(b->kind == BP_WRITE ? 2 : b->kind == BP_READ ? 1 : 3)};
+        s->watch[watch_count++] = (struct cpu_watch){b->la, b->len,
+                                                     (uint8_t)(b->kind == BP_WRITE  ? 2
+                                                               : b->kind == BP_READ ? 1
+                                                                                    : 3)};
     }
     qsort(s->exec, exec_count, sizeof(s->exec[0]), compare_u64);
     for (unsigned i = 0; i < machine_lp_count(s->machine); i++) {

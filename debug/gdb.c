@@ -20,8 +20,8 @@
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
 
-#define NO_LP UINT32_MAX
-#define SIGNAL_INT 2
+#define NO_LP       UINT32_MAX
+#define SIGNAL_INT  2
 #define SIGNAL_TRAP 5
 
 /* ---- reply ---- */
@@ -427,30 +427,61 @@ static void v_packet(struct gdb *g, const char *p)
     }
 }
 
-
 static void handle(struct gdb *g, char *p, size_t len)
 {
     const bool was_stopped = g->stopped;
 
     switch (p[0]) {
-    case '?': gdb_put(g, g->last_stop); break;
-    case 'g': read_registers(g); break;
-    case 'G': write_registers(g, p + 1); break;
-    case 'p': read_register(g, p + 1); break;
-    case 'P': write_register(g, p + 1); break;
-    case 'm': read_memory(g, p + 1); break;
-    case 'M': write_memory(g, p + 1, len - 1, false); break;
-    case 'X': write_memory(g, p + 1, len - 1, true); break;
-    case 'H': set_thread(g, p + 1); break;
-    case 'T': thread_alive(g, p + 1); break;
-    case 's': resume_old(g, p + 1, true); break;
-    case 'c': resume_old(g, p + 1, false); break;
+    case '?':
+        gdb_put(g, g->last_stop);
+        break;
+    case 'g':
+        read_registers(g);
+        break;
+    case 'G':
+        write_registers(g, p + 1);
+        break;
+    case 'p':
+        read_register(g, p + 1);
+        break;
+    case 'P':
+        write_register(g, p + 1);
+        break;
+    case 'm':
+        read_memory(g, p + 1);
+        break;
+    case 'M':
+        write_memory(g, p + 1, len - 1, false);
+        break;
+    case 'X':
+        write_memory(g, p + 1, len - 1, true);
+        break;
+    case 'H':
+        set_thread(g, p + 1);
+        break;
+    case 'T':
+        thread_alive(g, p + 1);
+        break;
+    case 's':
+        resume_old(g, p + 1, true);
+        break;
+    case 'c':
+        resume_old(g, p + 1, false);
+        break;
     case 'z':
-    case 'Z': breakpoint(g, p); break;
-    case 'v': v_packet(g, p); break;
+    case 'Z':
+        breakpoint(g, p);
+        break;
+    case 'v':
+        v_packet(g, p);
+        break;
     case 'q':
-    case 'Q': gdb_query(g, p, len); break;
-    case '!': gdb_put(g, "OK"); break;
+    case 'Q':
+        gdb_query(g, p, len);
+        break;
+    case '!':
+        gdb_put(g, "OK");
+        break;
     case 'D':
         gdb_put(g, "OK");
         send_reply(g);
@@ -460,7 +491,8 @@ static void handle(struct gdb *g, char *p, size_t len)
     case 'k':
         g->killed = true;
         return;
-    default: break; /* unknown: empty reply */
+    default:
+        break; /* unknown: empty reply */
     }
     if (was_stopped && !g->stopped && g->reply_len == 0)
         return; /* resumed: the stop will be the reply */

@@ -39,13 +39,13 @@ struct gdb {
     struct machine *machine;
     struct bp_set bps;
     bool stopped, frozen, killed, resuming;
-    bool physical;           /* qqemu.PhyMemMode */
-    bool swbreak, hwbreak;   /* the client understands these stop reasons */
-    unsigned thread_g;       /* LP that g, p, m mean */
-    unsigned thread_c;       /* LP that s and c mean */
-    unsigned step_lp;        /* LP that is stepping, or UINT32_MAX */
+    bool physical;                   /* qqemu.PhyMemMode */
+    bool swbreak, hwbreak;           /* the client understands these stop reasons */
+    unsigned thread_g;               /* LP that g, p, m mean */
+    unsigned thread_c;               /* LP that s and c mean */
+    unsigned step_lp;                /* LP that is stepping, or UINT32_MAX */
     uint64_t range_start, range_end; /* vCont;r */
-    char last_stop[128];     /* answer to ? */
+    char last_stop[128];             /* answer to ? */
     char reply[GDB_PACKET + 16];
     size_t reply_len;
 };

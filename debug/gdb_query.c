@@ -64,7 +64,9 @@ static void thread_text(struct gdb *g, unsigned lp, char *text, size_t size)
     const struct cpu *c = machine_lp(g->machine, lp);
 
     snprintf(text, size, "LP %u, %s%s", lp, activity_name(c),
-             c->non_root ? ", VMX non-root" : c->vmx_on ? ", VMX root" : "");
+             c->non_root ? ", VMX non-root"
+             : c->vmx_on ? ", VMX root"
+                         : "");
 }
 
 static void threads_xml(struct gdb *g, const char *p)

@@ -394,7 +394,7 @@ const char *gdb_target_xml(void)
     if (x.len)
         return x.text;
     xml_add(&x, xml_head);
-#define GDB_FEATURE(name) xml_feature(&x, name);
+#define GDB_FEATURE(name)                             xml_feature(&x, name);
 #define GDB_REG(name, bits, type, group, kind, index) xml_reg(&x, name, bits, type, group);
 #include "debug/gdb_regs.def"
 #undef GDB_REG

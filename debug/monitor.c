@@ -110,8 +110,7 @@ bool monitor_help(struct monitor *mon, unsigned argc, char **argv)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
         if (argc == 0 || strcmp(argv[0], rows[i].name) == 0)
-            monitor_printf(mon, "%-10s %-20s %s\n", rows[i].name, rows[i].arguments,
-                           rows[i].help);
+            monitor_printf(mon, "%-10s %-20s %s\n", rows[i].name, rows[i].arguments, rows[i].help);
     }
     return true;
 }
@@ -129,10 +128,11 @@ bool monitor_info(struct monitor *mon, unsigned argc, char **argv)
         struct insn_text insn;
         insn_at_rip(c, &insn);
         monitor_printf(mon, "%cLP %u %-9s %-8s cpl %u %04x:%016" PRIx64 " at %" PRIu64 "  %s\n",
-                       i == mon->lp ? '*' : ' ', i,
-                       c->activity < 5 ? activity[c->activity] : "?",
-                       c->non_root ? "non-root" : c->vmx_on ? "vmx-root" : "bare", c->cpl,
-                       c->seg[SEG_CS].sel, c->rip, cpu_icount(c), insn.text);
+                       i == mon->lp ? '*' : ' ', i, c->activity < 5 ? activity[c->activity] : "?",
+                       c->non_root ? "non-root"
+                       : c->vmx_on ? "vmx-root"
+                                   : "bare",
+                       c->cpl, c->seg[SEG_CS].sel, c->rip, cpu_icount(c), insn.text);
     }
     return true;
 }
@@ -158,8 +158,9 @@ bool monitor_regs(struct monitor *mon, unsigned argc, char **argv)
         return false;
     monitor_printf(mon, "rip %016" PRIx64 " rflags %08" PRIx64 " cpl %u\n", c->rip, cpu_rflags(c),
                    c->cpl);
-    monitor_printf(mon, "cr0 %08" PRIx64 " cr2 %016" PRIx64 " cr3 %016" PRIx64 " cr4 %08" PRIx64
-                        " efer %" PRIx64 " xcr0 %" PRIx64 "\n",
+    monitor_printf(mon,
+                   "cr0 %08" PRIx64 " cr2 %016" PRIx64 " cr3 %016" PRIx64 " cr4 %08" PRIx64
+                   " efer %" PRIx64 " xcr0 %" PRIx64 "\n",
                    c->cr0, c->cr2, c->cr3, c->cr4, c->efer, c->xcr0);
     for (unsigned i = 0; i < SEG_COUNT; i++)
         monitor_printf(mon, "%-4s %04x base %016" PRIx64 " limit %08x attr %05x\n", seg_names[i],
@@ -184,9 +185,8 @@ static bool dump(struct monitor *mon, unsigned argc, char **argv, bool physical)
         const unsigned n = len - done < 16 ? (unsigned)(len - done) : 16;
         uint8_t bytes[16];
         char text[17] = "", hex[52] = "";
-        const bool good = physical
-                              ? ram_read(machine_ram(mon->machine), hpa(at + done), bytes, n)
-                              : mmu_peek_read(monitor_cpu(mon), at + done, bytes, n);
+        const bool good = physical ? ram_read(machine_ram(mon->machine), hpa(at + done), bytes, n)
+                                   : mmu_peek_read(monitor_cpu(mon), at + done, bytes, n);
         if (!good) {
             monitor_printf(mon, "%016" PRIx64 ": not memory\n", at + done);
             return true;
@@ -237,10 +237,10 @@ bool monitor_lapic(struct monitor *mon, unsigned argc, char **argv)
     static const struct {
         const char *name;
         uint32_t offset;
-    } regs[] = {{"id", 0x20},      {"version", 0x30}, {"tpr", 0x80},        {"ppr", 0xa0},
-                {"ldr", 0xd0},     {"svr", 0xf0},     {"esr", 0x280},       {"icr", 0x300},
-                {"timer", 0x320},  {"thermal", 0x330},{"perf", 0x340},      {"lint0", 0x350},
-                {"lint1", 0x360},  {"error", 0x370},  {"timer init", 0x380},{"timer now", 0x390},
+    } regs[] = {{"id", 0x20},     {"version", 0x30},  {"tpr", 0x80},         {"ppr", 0xa0},
+                {"ldr", 0xd0},    {"svr", 0xf0},      {"esr", 0x280},        {"icr", 0x300},
+                {"timer", 0x320}, {"thermal", 0x330}, {"perf", 0x340},       {"lint0", 0x350},
+                {"lint1", 0x360}, {"error", 0x370},   {"timer init", 0x380}, {"timer now", 0x390},
                 {"divide", 0x3e0}};
     static const char *const vectors[] = {"isr", "tmr", "irr"};
     struct cpu *c;
@@ -252,18 +252,19 @@ bool monitor_lapic(struct monitor *mon, unsigned argc, char **argv)
         return true;
     c->apic_ops->msr_read(c->apic, MSR_APIC_BASE, &base);
     monitor_printf(mon, "LP %u apic base %" PRIx64 " (%s)\n", c->index, base,
-                   !(base >> 11 & 1)  ? "disabled"
-                   : base >> 10 & 1   ? "x2APIC"
-                                      : "xAPIC");
+                   !(base >> 11 & 1) ? "disabled"
+                   : base >> 10 & 1  ? "x2APIC"
+                                     : "xAPIC");
     for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
         monitor_printf(mon, "%-11s %08" PRIx64 "%s", regs[i].name,
-                       c->apic_ops->mmio_read(c->apic, regs[i].offset, 4), i % 4 == 3 ? "\n" : "  ");
+                       c->apic_ops->mmio_read(c->apic, regs[i].offset, 4),
+                       i % 4 == 3 ? "\n" : "  ");
     monitor_printf(mon, "\n");
     for (unsigned k = 0; k < 3; k++) {
         monitor_printf(mon, "%s:", vectors[k]);
         for (unsigned v = 0; v < 256; v++) {
-            const uint64_t word =
-                c->apic_ops->mmio_read(c->apic, 0x100 + 0x80 * k + v / 32 * 16, 4);
+            const uint64_t word = c->apic_ops->mmio_read(c->apic, 0x100 + 0x80 * k + v / 32 * 16,
+                                                         4);
             if (word >> (v % 32) & 1)
                 monitor_printf(mon, " %02x", v);
         }
@@ -331,8 +332,7 @@ bool monitor_partitions(struct monitor *mon, unsigned argc, char **argv)
         for (unsigned v = 0; v < p->vp_count && v < VITRINE_INFO_VPS; v++) {
             const struct vitrine_vp *vp = &p->vp[v];
             monitor_printf(mon, "  VP %u %-9s VMCS %" PRIx64 " EPT %" PRIx64 "\n", vp->index,
-                           vp->state < 6 ? states[vp->state] : "?", vp->vmcs_hpa,
-                           vp->ept_root_hpa);
+                           vp->state < 6 ? states[vp->state] : "?", vp->vmcs_hpa, vp->ept_root_hpa);
         }
     }
     return true;

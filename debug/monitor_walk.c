@@ -124,10 +124,10 @@ bool monitor_pt(struct monitor *mon, unsigned argc, char **argv)
         monitor_printf(mon, "%016" PRIx64 " is not mapped\n", la);
         return true;
     }
-    monitor_printf(mon, "linear %" PRIx64 " -> gpa %" PRIx64 " -> machine %" PRIx64
-                        " (%u KiB page, %s%s%s)\n",
-                   la, v.gpa, v.hpa, 1u << (v.page_shift - 10), v.writable ? "w" : "r",
-                   v.user ? "u" : "s", v.executable ? "x" : "");
+    monitor_printf(
+        mon, "linear %" PRIx64 " -> gpa %" PRIx64 " -> machine %" PRIx64 " (%u KiB page, %s%s%s)\n",
+        la, v.gpa, v.hpa, 1u << (v.page_shift - 10), v.writable ? "w" : "r", v.user ? "u" : "s",
+        v.executable ? "x" : "");
     return true;
 }
 

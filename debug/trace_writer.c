@@ -150,16 +150,20 @@ static void on_insn(void *opaque, struct cpu *c)
     for (unsigned i = 0; i < insn.len; i++)
         snprintf(bytes + 2 * i, sizeof(bytes) - 2 * i, "%02x", insn.bytes[i]);
     if (w->format == TRACE_JSONL) {
-        fprintf(w->out, "{\"pos\":%" PRIu64 ",\"lp\":%u,\"ev\":\"insn\",\"cs\":%u,\"rip\":%" PRIu64
-                        ",\"bytes\":\"%s\",\"text\":\"",
+        fprintf(w->out,
+                "{\"pos\":%" PRIu64 ",\"lp\":%u,\"ev\":\"insn\",\"cs\":%u,\"rip\":%" PRIu64
+                ",\"bytes\":\"%s\",\"text\":\"",
                 cpu_icount(c), c->index, c->seg[SEG_CS].sel, c->rip, bytes);
         put_json_text(w->out, insn.text);
         fputs("\"}\n", w->out);
         return;
     }
     fprintf(w->out, "%12" PRIu64 " %u %s cpl%u %04x:%016" PRIx64 " %-20s %s\n", cpu_icount(c),
-            c->index, c->non_root ? "guest" : c->vmx_on ? "vmxroot" : "bare", c->cpl,
-            c->seg[SEG_CS].sel, c->rip, bytes, insn.text);
+            c->index,
+            c->non_root ? "guest"
+            : c->vmx_on ? "vmxroot"
+                        : "bare",
+            c->cpl, c->seg[SEG_CS].sel, c->rip, bytes, insn.text);
 }
 
 struct trace_writer *trace_writer_new(struct machine *m, const char *path, enum trace_format format,

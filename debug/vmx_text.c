@@ -19,10 +19,18 @@ static void cr_text(uint64_t q, char *buf, size_t size)
     const unsigned n = VMX_QUAL_CR_NUM(q);
     const char *r = gpr[VMX_QUAL_CR_GPR(q)];
     switch (VMX_QUAL_CR_TYPE(q)) {
-    case VMX_QUAL_CR_MOV_TO: snprintf(buf, size, "mov cr%u, %s", n, r); break;
-    case VMX_QUAL_CR_MOV_FROM: snprintf(buf, size, "mov %s, cr%u", r, n); break;
-    case VMX_QUAL_CR_CLTS: snprintf(buf, size, "clts"); break;
-    default: snprintf(buf, size, "lmsw 0x%x", VMX_QUAL_CR_LMSW_SRC(q)); break;
+    case VMX_QUAL_CR_MOV_TO:
+        snprintf(buf, size, "mov cr%u, %s", n, r);
+        break;
+    case VMX_QUAL_CR_MOV_FROM:
+        snprintf(buf, size, "mov %s, cr%u", r, n);
+        break;
+    case VMX_QUAL_CR_CLTS:
+        snprintf(buf, size, "clts");
+        break;
+    default:
+        snprintf(buf, size, "lmsw 0x%x", VMX_QUAL_CR_LMSW_SRC(q));
+        break;
     }
 }
 
@@ -38,9 +46,7 @@ static void io_text(uint64_t q, char *buf, size_t size)
 
 static void ept_text(uint64_t q, uint64_t gpa, char *buf, size_t size)
 {
-    const char *what = q & VMX_QUAL_EPT_FETCH   ? "fetch"
-                       : q & VMX_QUAL_EPT_WRITE ? "write"
-                                                : "read";
+    const char *what = q & VMX_QUAL_EPT_FETCH ? "fetch" : q & VMX_QUAL_EPT_WRITE ? "write" : "read";
     snprintf(buf, size, "%s of gpa 0x%" PRIx64 ", EPT has %c%c%c%s", what, gpa,
              q & VMX_QUAL_EPT_R ? 'r' : '-', q & VMX_QUAL_EPT_W ? 'w' : '-',
              q & VMX_QUAL_EPT_X ? 'x' : '-',
@@ -49,7 +55,7 @@ static void ept_text(uint64_t q, uint64_t gpa, char *buf, size_t size)
 
 static void event_text(uint64_t q, uint32_t info, char *buf, size_t size)
 {
-    static const char *const type[8] = {"interrupt", "?",   "NMI",  "",
+    static const char *const type[8] = {"interrupt", "?",    "NMI",       "",
                                         "INT n",     "INT1", "INT3/INTO", "?"};
     const unsigned vector = info & VMX_INTR_VECTOR_MASK;
     const unsigned t = (info & VMX_INTR_TYPE_MASK) >> VMX_INTR_TYPE_SHIFT;
@@ -84,13 +90,27 @@ char *vmx_exit_text(uint32_t reason, uint64_t qual, uint64_t gpa, uint32_t intr_
         if (intr_info & VMX_INTR_VALID)
             event_text(qual, intr_info, buf, size);
         break;
-    case VMX_EXIT_CR_ACCESS: cr_text(qual, buf, size); break;
-    case VMX_EXIT_IO: io_text(qual, buf, size); break;
-    case VMX_EXIT_EPT_VIOLATION: ept_text(qual, gpa, buf, size); break;
-    case VMX_EXIT_EPT_MISCONFIG: snprintf(buf, size, "gpa 0x%" PRIx64, gpa); break;
-    case VMX_EXIT_APIC_ACCESS: apic_text(qual, buf, size); break;
-    case VMX_EXIT_INVLPG: snprintf(buf, size, "0x%" PRIx64, qual); break;
-    case VMX_EXIT_SIPI: snprintf(buf, size, "vector 0x%" PRIx64, qual & 0xff); break;
+    case VMX_EXIT_CR_ACCESS:
+        cr_text(qual, buf, size);
+        break;
+    case VMX_EXIT_IO:
+        io_text(qual, buf, size);
+        break;
+    case VMX_EXIT_EPT_VIOLATION:
+        ept_text(qual, gpa, buf, size);
+        break;
+    case VMX_EXIT_EPT_MISCONFIG:
+        snprintf(buf, size, "gpa 0x%" PRIx64, gpa);
+        break;
+    case VMX_EXIT_APIC_ACCESS:
+        apic_text(qual, buf, size);
+        break;
+    case VMX_EXIT_INVLPG:
+        snprintf(buf, size, "0x%" PRIx64, qual);
+        break;
+    case VMX_EXIT_SIPI:
+        snprintf(buf, size, "vector 0x%" PRIx64, qual & 0xff);
+        break;
     case VMX_EXIT_MOV_DR:
         snprintf(buf, size, qual & VMX_QUAL_DR_FROM ? "mov %s, dr%u" : "mov from %s to dr%u",
                  gpr[VMX_QUAL_DR_GPR(qual)], VMX_QUAL_DR_NUM(qual));
@@ -98,15 +118,21 @@ char *vmx_exit_text(uint32_t reason, uint64_t qual, uint64_t gpa, uint32_t intr_
     case VMX_EXIT_TASK_SWITCH:
         snprintf(buf, size, "to 0x%x by %s", (unsigned)(qual & 0xffff), ts[qual >> 30 & 3]);
         break;
-    default: break;
+    default:
+        break;
     }
     return buf;
 }
 
 char *vmx_ctl_text(uint32_t encoding, uint32_t value, char *buf, size_t size)
 {
-    enum { PIN = VMCS_PIN_CTL, PROC = VMCS_PROC_CTL, PROC2 = VMCS_PROC2_CTL, EXIT = VMCS_EXIT_CTL,
-           ENTRY = VMCS_ENTRY_CTL };
+    enum {
+        PIN = VMCS_PIN_CTL,
+        PROC = VMCS_PROC_CTL,
+        PROC2 = VMCS_PROC2_CTL,
+        EXIT = VMCS_EXIT_CTL,
+        ENTRY = VMCS_ENTRY_CTL
+    };
     static const struct {
         uint32_t encoding;
         uint8_t bit;

@@ -54,8 +54,8 @@ static void pad(struct cpio *c, size_t alignment)
         append(c, zeros, alignment - rest);
 }
 
-static void add_entry(struct cpio *c, const char *path, uint32_t mode, const void *data,
-                      size_t len, uint32_t major, uint32_t minor)
+static void add_entry(struct cpio *c, const char *path, uint32_t mode, const void *data, size_t len,
+                      uint32_t major, uint32_t minor)
 {
     char head[111];
     uint32_t links = (mode & 0170000) == MODE_DIR ? 2 : 1;

@@ -20,12 +20,12 @@
 #include <stddef.h>
 
 #define ERR_DEPTH 6
-#define ERR_TEXT 320
+#define ERR_TEXT  320
 
 struct err {
-    int code;         /* negative errno, 0 = no error */
-    const char *id;   /* static string, E-XXX-NNN */
-    unsigned depth;   /* number of causes; cause[0] is the innermost */
+    int code;       /* negative errno, 0 = no error */
+    const char *id; /* static string, E-XXX-NNN */
+    unsigned depth; /* number of causes; cause[0] is the innermost */
     char cause[ERR_DEPTH][ERR_TEXT];
     char hint[ERR_TEXT];
 };

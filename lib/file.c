@@ -34,8 +34,7 @@ static int read_all(struct file *f, int fd, size_t capacity, const char *path, s
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_set(err, "E-FILE-002", -errno, "cannot read %s: %s", path,
-                           strerror(errno));
+            return err_set(err, "E-FILE-002", -errno, "cannot read %s: %s", path, strerror(errno));
         if (n == 0)
             break;
         f->size += (size_t)n;

@@ -98,8 +98,7 @@ void log_write(struct log_site *site, enum log_level level, const char *module, 
         return;
     size_t len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
     if (site_limit != 0 && site->count > site_limit)
-        snprintf(text + len, sizeof(text) - len, " (%llu times)",
-                 (unsigned long long)site->count);
+        snprintf(text + len, sizeof(text) - len, " (%llu times)", (unsigned long long)site->count);
     if (sink_fn)
         sink_fn(sink_opaque, level, module, text);
     else

@@ -51,31 +51,31 @@ void log_set_sink(log_sink_fn sink, void *opaque);
 const char *log_level_name(enum log_level level);
 bool log_level_parse(const char *name, enum log_level *level);
 
-void log_write(struct log_site *site, enum log_level level, const char *module, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void log_write(struct log_site *site, enum log_level level, const char *module, const char *fmt,
+               ...) __attribute__((format(printf, 4, 5)));
 
-#define log_msg(level, module, ...)                                                               \
-    do {                                                                                          \
-        static struct log_site log_site_;                                                         \
-        if (log_is_enabled(level))                                                                \
-            log_write(&log_site_, level, module, __VA_ARGS__);                                    \
+#define log_msg(level, module, ...)                            \
+    do {                                                       \
+        static struct log_site log_site_;                      \
+        if (log_is_enabled(level))                             \
+            log_write(&log_site_, level, module, __VA_ARGS__); \
     } while (0)
 
 #define LOG_ERROR(module, ...) log_msg(LOG_LEVEL_ERROR, module, __VA_ARGS__)
-#define LOG_WARN(module, ...) log_msg(LOG_LEVEL_WARN, module, __VA_ARGS__)
-#define LOG_INFO(module, ...) log_msg(LOG_LEVEL_INFO, module, __VA_ARGS__)
+#define LOG_WARN(module, ...)  log_msg(LOG_LEVEL_WARN, module, __VA_ARGS__)
+#define LOG_INFO(module, ...)  log_msg(LOG_LEVEL_INFO, module, __VA_ARGS__)
 #define LOG_DEBUG(module, ...) log_msg(LOG_LEVEL_DEBUG, module, __VA_ARGS__)
 #define LOG_GUEST(module, ...) log_msg(LOG_LEVEL_GUEST, module, __VA_ARGS__)
-#define LOG_STUB(module, ...) log_msg(LOG_LEVEL_STUB, module, __VA_ARGS__)
+#define LOG_STUB(module, ...)  log_msg(LOG_LEVEL_STUB, module, __VA_ARGS__)
 
 /*
  * A broken invariant of ours, never guest-controlled: stays on in release, prints and aborts after
  * running the crash hook (which dumps machine state and restores the terminal).
  */
-#define VASSERT(cond)                                                                             \
-    do {                                                                                          \
-        if (__builtin_expect(!(cond), 0))                                                         \
-            log_assert_failed(#cond, __FILE__, __LINE__);                                         \
+#define VASSERT(cond)                                     \
+    do {                                                  \
+        if (__builtin_expect(!(cond), 0))                 \
+            log_assert_failed(#cond, __FILE__, __LINE__); \
     } while (0)
 
 void log_assert_failed(const char *cond, const char *file, int line) __attribute__((noreturn));

@@ -24,7 +24,6 @@ int cmd_config(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
-int cmd_man(int argc, char **argv); /* the options part of the man page; not listed */
 
 struct command {
     const char *name;

@@ -1,5 +1,5 @@
 /*
- * help, completion and the man page's options: all printed from options.def.
+ * help and completion: printed from options.def.
  */
 #include <stdio.h>
 #include <string.h>
@@ -120,36 +120,6 @@ int cmd_completion(int argc, char **argv)
         printf("--%s%s ", opt_rows[i].name, opt_rows[i].kind == OPT_FLAG ? "" : "=");
     printf("\" -- \"$word\"))\n    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n"
            "    fi\n}\ncomplete -F _vitrine vitrine\n");
-    return EXIT_CODE_OK;
-}
-
-static void print_roff(const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '-')
-            putchar('\\');
-        putchar(*text);
-    }
-    putchar('\n');
-}
-
-int cmd_man(int argc, char **argv)
-{
-    const char *group = NULL;
-    char head[96];
-
-    (void)argc;
-    (void)argv;
-    for (unsigned i = 0; i < OPT_ID_COUNT; i++) {
-        const char *title = opt_group_title(i);
-        if (title != group)
-            printf(".SS %s\n", title);
-        group = title;
-        option_head(&opt_rows[i], head, sizeof(head));
-        printf(".TP\n.B ");
-        print_roff(head);
-        print_roff(opt_rows[i].help);
-    }
     return EXIT_CODE_OK;
 }
 

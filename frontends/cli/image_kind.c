@@ -26,7 +26,11 @@ enum image_kind image_kind_of(const uint8_t *b, size_t size)
     if (size > 0x260 && has(b, size, 0x202, "HdrS", 4))
         return IMAGE_BZIMAGE;
     if (has(b, size, 0, "07070", 5) || has(b, size, 0, "\x1f\x8b", 2) ||
-        has(b, size, 0, "\xfd" "7zXZ", 5) || has(b, size, 0, "\x28\xb5\x2f\xfd", 4))
+        has(b, size, 0,
+            "\xfd"
+            "7zXZ",
+            5) ||
+        has(b, size, 0, "\x28\xb5\x2f\xfd", 4))
         return IMAGE_CPIO;
     if (has(b, size, 0, "QFI\xfb", 4) || has(b, size, 0, "vhdxfile", 8) ||
         has(b, size, 0, "conectix", 8) || has(b, size, 510, "\x55\xaa", 2))

@@ -93,8 +93,8 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     }
     if (vms_build(&im->vms, im->vm, im->vm_count, &bytes, err) < 0)
         return err->code;
-    im->module[im->module_count++] =
-        (struct machine_module){"vms.cpio", im->vms.data, im->vms.size};
+    im->module[im->module_count++] = (struct machine_module){"vms.cpio", im->vms.data,
+                                                             im->vms.size};
     return 0;
 }
 
@@ -112,8 +112,8 @@ static int add_initrds(struct images *im, const char *list, struct err *err)
         struct file *f = &im->module_file[im->module_count];
         if (file_read(f, path, FILE_LIMIT, err) < 0)
             return err_wrap(err, "cannot load the initial RAM disk");
-        im->module[im->module_count++] =
-            (struct machine_module){opt_rows[OPT_ID_INITRD].name, f->data, f->size};
+        im->module[im->module_count++] = (struct machine_module){opt_rows[OPT_ID_INITRD].name,
+                                                                 f->data, f->size};
         list = comma ? comma + 1 : NULL;
     }
     return 0;
@@ -189,13 +189,14 @@ static int choose_plan(struct images *im, const struct options *o, struct err *e
         return err_set(err, "E-CLI-004", -EINVAL, "more than one kernel: '%s'",
                        o->args[o->arg_count - 1]);
     if (o->list_count && (kernel || opt_text(o, OPT_ID_BARE))) {
-        err_set(err, "E-CLI-004", -EINVAL, "--vm and a kernel for the bare machine exclude "
-                                           "each other");
+        err_set(err, "E-CLI-004", -EINVAL,
+                "--vm and a kernel for the bare machine exclude "
+                "each other");
         return err_hint(err, "a child's kernel is given as --vm kernel=FILE");
     }
-    im->plan = o->list_count                                ? PLAN_CHILDREN
+    im->plan = o->list_count                        ? PLAN_CHILDREN
                : kernel || opt_text(o, OPT_ID_BARE) ? PLAN_BARE
-                                                            : PLAN_DEMO;
+                                                    : PLAN_DEMO;
     if (im->plan == PLAN_DEMO && (opt_text(o, OPT_ID_INITRD) || opt_text(o, OPT_ID_APPEND))) {
         err_set(err, "E-CLI-004", -EINVAL, "--initrd and --append need --kernel");
         return err_hint(err, "for a child: --vm kernel=FILE,initrd=FILE,append='...'");

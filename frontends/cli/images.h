@@ -16,7 +16,7 @@
 enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
 
 #define IMAGES_MODULES 8
-#define IMAGES_PORTS (OPT_LIST_MAX + 2)
+#define IMAGES_PORTS   (OPT_LIST_MAX + 2)
 
 struct vm_spec {
     char name[32];

@@ -19,7 +19,6 @@ const struct command commands[] = {
     {"completion", cmd_completion, 0, "bash", "completion script for a shell"},
     {"version", cmd_version, 0, "", "version and build"},
     {"help", cmd_help, 0, "[COMMAND]", "this text, or the options of a command"},
-    {"man-options", cmd_man, 0, NULL, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };
 

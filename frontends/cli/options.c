@@ -37,7 +37,7 @@ static const int opt_lines[OPT_ID_COUNT] = {
 
 const struct opt_row opt_rows[OPT_ID_COUNT] = {
 #define OPT_GROUP(title)
-#define OPT(id, name, letter, key, kind, argument, preset, min, max, commands, help)              \
+#define OPT(id, name, letter, key, kind, argument, preset, min, max, commands, help) \
     {name, letter, key, OPT_##kind, argument, preset, min, max, commands, help},
 #include "frontends/cli/options.def"
 #undef OPT

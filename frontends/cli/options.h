@@ -99,7 +99,6 @@ int value_parse_count(const char *text, uint64_t *count);
 unsigned text_distance(const char *a, const char *b);
 const char *text_nearest(const char *word, const char *(*get)(size_t index));
 
-
 /* Title of the group that an option stands in, or NULL. */
 const char *opt_group_title(unsigned id);
 

@@ -82,8 +82,7 @@ static int run(char letter, int argc, char **argv, bool want_stat)
             n += (size_t)snprintf(globs + n, n < sizeof(globs) ? sizeof(globs) - n : 0, "%s%s",
                                   i ? "," : "", s.o.args[i]);
         if (s.o.arg_count)
-            s.o.value[OPT_ID_TRACE] =
-                (struct opt_value){globs, 0, OPT_ORIGIN_COMMAND_LINE};
+            s.o.value[OPT_ID_TRACE] = (struct opt_value){globs, 0, OPT_ORIGIN_COMMAND_LINE};
         s.o.arg_count = 0;
     }
     if (s.o.arg_count == 1 && apply_machine_file(&s, &text, letter, &err) < 0) {
@@ -108,8 +107,7 @@ int cmd_stat(int argc, char **argv)
 static void list_tracepoints(void)
 {
     for (unsigned i = 0; i < TP_COUNT; i++)
-        printf("%s:%-16s %s\n", trace_points[i].group, trace_points[i].name,
-               trace_points[i].args);
+        printf("%s:%-16s %s\n", trace_points[i].group, trace_points[i].name, trace_points[i].args);
     printf("insn             every instruction, disassembled\n");
 }
 

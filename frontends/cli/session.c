@@ -139,9 +139,9 @@ static int open_consoles(struct session *s, struct err *err)
     FILE *out;
 
     if (show)
-        how = strcmp(show, "all") == 0     ? CONSOLE_SHOW_ALL
-              : strcmp(show, "none") == 0  ? CONSOLE_SHOW_NONE
-                                           : CONSOLE_SHOW_FIRST;
+        how = strcmp(show, "all") == 0    ? CONSOLE_SHOW_ALL
+              : strcmp(show, "none") == 0 ? CONSOLE_SHOW_NONE
+                                          : CONSOLE_SHOW_FIRST;
     if (serial && (strcmp(serial, "none") == 0 || strcmp(serial, "null") == 0))
         how = CONSOLE_SHOW_NONE;
     if (choose_output(s, &out, err) < 0)
@@ -387,8 +387,7 @@ static void print_json(const struct session *s, int code)
     json_object_set_new(root, "exit_code", json_integer(code));
     json_object_set_new(root, "end", json_string(end_text(s->end)));
     json_object_set_new(root, "hash", json_string(hash));
-    json_object_set_new(root, "instructions",
-                        json_integer((json_int_t)machine_icount(s->machine)));
+    json_object_set_new(root, "instructions", json_integer((json_int_t)machine_icount(s->machine)));
     json_object_set_new(root, "virtual_ns", json_integer((json_int_t)machine_now_ns(s->machine)));
     if (s->want_stat)
         json_object_set_new(root, "stat", stat_json(s));
@@ -400,8 +399,8 @@ static void print_json(const struct session *s, int code)
 
 static void print_result(const struct session *s, int code)
 {
-    const bool quiet_end = s->end == END_POWEROFF || s->end == END_UNTIL ||
-                           s->end == END_USER || s->end == END_MAX_INSNS;
+    const bool quiet_end = s->end == END_POWEROFF || s->end == END_UNTIL || s->end == END_USER ||
+                           s->end == END_MAX_INSNS;
 
     if (!quiet_end || code != EXIT_CODE_OK)
         fprintf(stderr, "vitrine: %s%s\n", end_text(s->end),

@@ -11,12 +11,12 @@
 /* What the escape sequence asked for. */
 enum term_command {
     TERM_NONE,
-    TERM_EXIT,    /* Ctrl-A x */
-    TERM_HELP,    /* Ctrl-A h or ? */
-    TERM_NEXT,    /* Ctrl-A n: next console */
-    TERM_STAT,    /* Ctrl-A s */
-    TERM_HASH,    /* Ctrl-A = */
-    TERM_DEBUG,   /* Ctrl-A d: stop into gdb when attached */
+    TERM_EXIT,  /* Ctrl-A x */
+    TERM_HELP,  /* Ctrl-A h or ? */
+    TERM_NEXT,  /* Ctrl-A n: next console */
+    TERM_STAT,  /* Ctrl-A s */
+    TERM_HASH,  /* Ctrl-A = */
+    TERM_DEBUG, /* Ctrl-A d: stop into gdb when attached */
 };
 
 /* Decoder of the Ctrl-A escape; Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. */

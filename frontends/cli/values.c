@@ -58,9 +58,18 @@ static int parse_with_units(const char *text, const struct unit *units, long dou
 int value_parse_size(const char *text, uint64_t *bytes)
 {
     static const struct unit units[] = {
-        {"b", 1},           {"k", 1024},          {"kb", 1024},       {"kib", 1024},
-        {"m", 1048576},     {"mb", 1048576},      {"mib", 1048576},   {"g", 1073741824},
-        {"gb", 1073741824}, {"gib", 1073741824},  {"t", 1099511627776.0L}, {NULL, 0},
+        {"b", 1},
+        {"k", 1024},
+        {"kb", 1024},
+        {"kib", 1024},
+        {"m", 1048576},
+        {"mb", 1048576},
+        {"mib", 1048576},
+        {"g", 1073741824},
+        {"gb", 1073741824},
+        {"gib", 1073741824},
+        {"t", 1099511627776.0L},
+        {NULL, 0},
     };
     return parse_with_units(text, units, 1048576, bytes);
 }
@@ -68,7 +77,7 @@ int value_parse_size(const char *text, uint64_t *bytes)
 int value_parse_duration(const char *text, uint64_t *ns)
 {
     static const struct unit units[] = {
-        {"ns", 1}, {"us", 1e3L}, {"ms", 1e6L},  {"s", 1e9L},
+        {"ns", 1},    {"us", 1e3L},   {"ms", 1e6L},   {"s", 1e9L},
         {"m", 60e9L}, {"min", 60e9L}, {"h", 3600e9L}, {NULL, 0},
     };
     return parse_with_units(text, units, 1e9L, ns);

@@ -64,8 +64,8 @@ static int set_name(struct vm_spec *vm, const char *value, struct err *err)
 
     for (size_t i = 0; i < len; i++) {
         if (!isalnum((unsigned char)value[i]) && !strchr("-_", value[i]))
-            return err_set(err, "E-CLI-002", -EINVAL,
-                           "name=%s: letters, digits, - and _ only", value);
+            return err_set(err, "E-CLI-002", -EINVAL, "name=%s: letters, digits, - and _ only",
+                           value);
     }
     if (len == 0 || len >= sizeof(vm->name))
         return err_set(err, "E-CLI-002", -EINVAL, "name=%s: 1 to 31 letters", value);
@@ -78,8 +78,8 @@ static int set_memory(struct vm_spec *vm, const char *value, struct err *err)
     if (value_parse_size(value, &vm->memory) < 0)
         return err_set(err, "E-CLI-002", -EINVAL, "memory=%s is no size", value);
     if (vm->memory < VM_MEMORY_MIN || vm->memory > VM_MEMORY_MAX || vm->memory & 0xfffff)
-        return err_set(err, "E-CLI-002", -EINVAL,
-                       "memory=%s: whole MiB from 16M to 64G, please", value);
+        return err_set(err, "E-CLI-002", -EINVAL, "memory=%s: whole MiB from 16M to 64G, please",
+                       value);
     return 0;
 }
 

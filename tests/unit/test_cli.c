@@ -71,7 +71,8 @@ END_TEST
 START_TEST(qemu_spellings_are_taken)
 {
     ck_assert_int_eq(parse('r', "-kernel k -initrd i -append a=b -m 256 -smp 2 -nographic -s -S "
-                                "-no-reboot -cpu host"), 0);
+                                "-no-reboot -cpu host"),
+                     0);
     ck_assert_str_eq(opt_text(&o, OPT_ID_KERNEL), "k");
     ck_assert_str_eq(opt_text(&o, OPT_ID_INITRD), "i");
     ck_assert_str_eq(opt_text(&o, OPT_ID_APPEND), "a=b");
@@ -95,10 +96,9 @@ END_TEST
 
 START_TEST(values_out_of_range_or_form_are_refused)
 {
-    static const char *const bad[] = {"--smp=0",      "--smp=9",         "--smp=two",
-                                      "--memory=1k",  "--timeout=soon",  "--on-panic=dance",
-                                      "--smp",        "--memory",        "--bare=maybe",
-                                      "--kernel=",    "--memory=900000T"};
+    static const char *const bad[] = {
+        "--smp=0", "--smp=9",  "--smp=two",    "--memory=1k", "--timeout=soon",  "--on-panic=dance",
+        "--smp",   "--memory", "--bare=maybe", "--kernel=",   "--memory=900000T"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(parse('r', bad[i]) < 0, "%s was taken", bad[i]);
         ck_assert_msg(strncmp(err.id, "E-CLI-", 6) == 0, "%s: %s", bad[i], err.id);
@@ -144,8 +144,11 @@ END_TEST
 START_TEST(a_vm_specification_keeps_quoted_commas)
 {
     struct vm_spec vm;
-    ck_assert_int_eq(vm_spec_parse(&vm, "name=a,memory=64M,cpus=2,kernel=k,initrd=i,"
-                                        "append='console=ttyS0,115200 x'", 0, &err), 0);
+    ck_assert_int_eq(vm_spec_parse(&vm,
+                                   "name=a,memory=64M,cpus=2,kernel=k,initrd=i,"
+                                   "append='console=ttyS0,115200 x'",
+                                   0, &err),
+                     0);
     ck_assert_str_eq(vm.name, "a");
     ck_assert_uint_eq(vm.memory, 64ull << 20);
     ck_assert_uint_eq(vm.cpus, 2);
@@ -160,11 +163,19 @@ END_TEST
 
 START_TEST(a_bad_vm_specification_is_refused)
 {
-    static const char *const bad[] = {"",          "name=a",     "kernel=",      "kernel=k,cpus=0",
-                                      "kernel=k,cpus=99",        "kernel=k,memory=1k",
-                                      "kernel=k,name=a b",       "kernel=k,kernl=x",
-                                      "kernel=k,append='x",      "kernel=k,disk=d", "k",
-                                      "kernel=k,name=",          "kernel=k,append=a\"b"};
+    static const char *const bad[] = {"",
+                                      "name=a",
+                                      "kernel=",
+                                      "kernel=k,cpus=0",
+                                      "kernel=k,cpus=99",
+                                      "kernel=k,memory=1k",
+                                      "kernel=k,name=a b",
+                                      "kernel=k,kernl=x",
+                                      "kernel=k,append='x",
+                                      "kernel=k,disk=d",
+                                      "k",
+                                      "kernel=k,name=",
+                                      "kernel=k,append=a\"b"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct vm_spec vm;
         err_clear(&err);
