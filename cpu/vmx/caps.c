@@ -107,18 +107,15 @@ uint64_t vmx_cap_entry(void)
 #define CR0_FIXED1 0xffffffffull
 #define CR4_FIXED0 ((uint64_t)CR4_VMXE)
 
+/* The bits that CR4 has at all (cpu/sys/cr.c). */
 static uint64_t cr4_fixed1(const struct cpu *c)
 {
-    uint64_t v = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
-                 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_VMXE;
-    if (cpu_has(c, F_FSGSBASE))
-        v |= CR4_FSGSBASE;
-    if (cpu_has(c, F_XSAVE))
-        v |= CR4_OSXSAVE;
-    if (cpu_has(c, F_INVPCID))
-        v |= CR4_PCIDE;
-    if (cpu_has(c, F_SMAP))
-        v |= CR4_SMEP | CR4_SMAP;
+    uint64_t v = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
+                 CR4_OSXMMEXCPT | CR4_SMEP | CR4_VMXE;
+    v |= cpu_has(c, F_FSGSBASE) ? CR4_FSGSBASE : 0;
+    v |= cpu_has(c, F_XSAVE) ? CR4_OSXSAVE : 0;
+    v |= cpu_has(c, F_INVPCID) ? CR4_PCIDE : 0;
+    v |= cpu_has(c, F_SMAP) ? CR4_SMAP : 0;
     return v;
 }
 
