@@ -1,0 +1,104 @@
+/*
+ * A bare processor for unit tests: no devices, page tables by hand.
+ */
+#include "tests/lib/rig.h"
+
+struct rig rig_new(uint64_t ram_size)
+{
+    struct rig r = {.ram = ram_new(ram_size), .bus = bus_new(), .clock = clock_new()};
+    static struct cpu *peers[1];
+    r.c = cpu_new(0, cpu_model_find("v2"));
+    r.engine = engine_new(r.ram);
+    r.c->ram = r.ram;
+    r.c->bus = r.bus;
+    r.c->clock = r.clock;
+    r.c->engine = r.engine;
+    peers[0] = r.c;
+    r.c->peers = peers;
+    r.ram->engine = r.engine;
+    r.ram->cpus = peers;
+    r.ram->cpu_count = 1;
+    r.next_table = 0x100000;
+    cpu_reset(r.c);
+    return r;
+}
+
+void rig_free(struct rig *r)
+{
+    cpu_free(r->c);
+    engine_free(r->engine);
+    ram_free(r->ram);
+    clock_free(r->clock);
+    bus_free(r->bus);
+}
+
+uint64_t rig_ld64(struct rig *r, uint64_t pa)
+{
+    uint64_t v = 0;
+    ram_read(r->ram, hpa(pa), &v, 8);
+    return v;
+}
+
+void rig_st64(struct rig *r, uint64_t pa, uint64_t v)
+{
+    ram_write(r->ram, hpa(pa), &v, 8);
+}
+
+uint64_t rig_new_table(struct rig *r)
+{
+    const uint64_t t = r->next_table;
+    r->next_table += 4096;
+    for (unsigned n = 0; n < 512; n++)
+        rig_st64(r, t + n * 8, 0);
+    return t;
+}
+
+void rig_map(struct rig *r, uint64_t cr3, uint64_t la, uint64_t pa, uint64_t flags, unsigned shift)
+{
+    uint64_t table = cr3 & ~0xfffull;
+    for (unsigned s = 39; s > shift; s -= 9) {
+        const uint64_t at = table + (la >> s & 511) * 8;
+        uint64_t e = rig_ld64(r, at);
+        if (!(e & PTE_P)) {
+            e = rig_new_table(r) | PTE_P | PTE_W | PTE_U;
+            rig_st64(r, at, e);
+        }
+        table = e & 0xffffffffff000ull;
+    }
+    rig_st64(r, table + (la >> shift & 511) * 8, pa | flags | (shift > 12 ? PTE_PS : 0));
+}
+
+uint64_t rig_leaf(struct rig *r, uint64_t cr3, uint64_t la)
+{
+    uint64_t table = cr3 & ~0xfffull;
+    for (unsigned s = 39;; s -= 9) {
+        const uint64_t at = table + (la >> s & 511) * 8, e = rig_ld64(r, at);
+        if (!(e & PTE_P))
+            return 0;
+        if (s == 12 || (e & PTE_PS))
+            return at;
+        table = e & 0xffffffffff000ull;
+    }
+}
+
+void rig_long_mode(struct rig *r)
+{
+    struct cpu *c = r->c;
+    static const uint32_t data = SA_P | SA_S | SA_RW | SA_ACCESSED | SA_G | SA_DB;
+    for (unsigned n = 0; n < 6; n++)
+        c->seg[n] = (struct seg){.limit = 0xffffffff, .attr = data, .sel = 0x10};
+    c->seg[SEG_CS] = (struct seg){
+        .limit = 0xffffffff,
+        .attr = SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_G | SA_L,
+        .sel = 8};
+    c->efer = EFER_LME | EFER_SCE | EFER_NXE;
+    c->cr4 = CR4_PAE | CR4_PGE;
+    c->cr3 = rig_new_table(r);
+    cr0_set(c, CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET);
+}
+
+void rig_set_cpl(struct rig *r, unsigned cpl)
+{
+    r->c->cpl = (uint8_t)cpl;
+    cpu_update_mode(r->c);
+}

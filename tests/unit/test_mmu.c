@@ -1,0 +1,323 @@
+/* Translation: paging modes, faults with their error codes, TLB invalidation, contexts, RAM. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/lib/rig.h"
+
+#define LA 0xffff888000200000ull
+#define PA 0x400000ull
+#define RW (PTE_P | PTE_W)
+
+static struct rig r;
+
+static void setup(void)
+{
+    r = rig_new(16 << 20);
+    rig_long_mode(&r);
+}
+
+static void teardown(void)
+{
+    rig_free(&r);
+}
+
+START_TEST(a_mapped_page_is_read_and_written)
+{
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    mem_st64(r.c, LA + 8, 0x1122334455667788ull);
+    ck_assert_uint_eq(rig_ld64(&r, PA + 8), 0x1122334455667788ull);
+    ck_assert_uint_eq(mem_ld32(r.c, LA + 12), 0x11223344);
+}
+END_TEST
+
+START_TEST(a_read_sets_accessed_and_a_write_sets_dirty)
+{
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    const uint64_t leaf = rig_leaf(&r, r.c->cr3, LA);
+    mem_ld8(r.c, LA);
+    ck_assert_uint_eq(rig_ld64(&r, leaf) & (PTE_A | PTE_D), PTE_A);
+    mem_st8(r.c, LA, 1);
+    ck_assert_uint_eq(rig_ld64(&r, leaf) & (PTE_A | PTE_D), PTE_A | PTE_D);
+}
+END_TEST
+
+START_TEST(a_missing_page_faults_with_error_0_and_a_write_with_2)
+{
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, LA + 5)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, 0);
+    ck_assert_uint_eq(r.c->fault_addr, LA + 5);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(r.c, LA, 0)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_W);
+}
+END_TEST
+
+START_TEST(a_read_only_page_is_protected_from_the_supervisor_only_with_wp)
+{
+    rig_map(&r, r.c->cr3, LA, PA, PTE_P, 12);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(r.c, LA, 0)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_W);
+    cr0_set(r.c, r.c->cr0 & ~(uint64_t)CR0_WP);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(r.c, LA, 7)), -1);
+    cr0_set(r.c, r.c->cr0 | CR0_WP);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(r.c, LA, 7)), EXC_PF);
+}
+END_TEST
+
+START_TEST(user_code_reaches_user_pages_only)
+{
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW | PTE_U, 12);
+    rig_map(&r, r.c->cr3, 0x2000, PA, RW, 12);
+    rig_set_cpl(&r, 3);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, 0x1000)), -1);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, 0x2000)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_U);
+    ck_assert_int_eq(RIG_TRY(&r, mmu_ld_sys(r.c, 0x2000, 8)), -1);
+}
+END_TEST
+
+START_TEST(smap_stops_the_supervisor_unless_ac_is_set)
+{
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW | PTE_U, 12);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, 0x1000)), -1);
+    cr4_set(r.c, r.c->cr4 | CR4_SMAP);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, 0x1000)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P);
+    cpu_set_rflags(r.c, cpu_rflags(r.c) | FL_AC);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, 0x1000)), -1);
+    ck_assert_int_eq(RIG_TRY(&r, mmu_ld_sys(r.c, 0x1000, 1)), EXC_PF);
+}
+END_TEST
+
+START_TEST(smep_and_nx_stop_fetches)
+{
+    void *host;
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW | PTE_U, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW | PTE_NX, 12);
+    ck_assert_int_eq(RIG_TRY(&r, mmu_fetch_page(r.c, 0x1000, &host)), -1);
+    ck_assert_ptr_eq(host, ram_host(r.ram, PA));
+    cr4_set(r.c, r.c->cr4 | CR4_SMEP);
+    ck_assert_int_eq(RIG_TRY(&r, mmu_fetch_page(r.c, 0x1000, &host)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_I);
+    ck_assert_int_eq(RIG_TRY(&r, mmu_fetch_page(r.c, LA, &host)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_I);
+}
+END_TEST
+
+START_TEST(reserved_bits_fault_with_rsvd)
+{
+    rig_map(&r, r.c->cr3, LA, PA | 1ull << 45, RW, 12);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, LA)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_RSVD);
+    rig_map(&r, r.c->cr3, LA + (1 << 21), PA | 1 << 14, RW, 21);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, LA + (1 << 21))), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_err, PFE_P | PFE_RSVD);
+}
+END_TEST
+
+START_TEST(large_and_huge_pages_map_their_whole_range)
+{
+    rig_st64(&r, 0x7ff000, 0xabc);
+    rig_map(&r, r.c->cr3, LA, 0x600000, RW, 21);
+    ck_assert_uint_eq(mem_ld64(r.c, LA + 0x1ff000), 0xabc);
+    rig_map(&r, r.c->cr3, 0x40000000, 0, RW, 30);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x40000000 + 0x7ff000), 0xabc);
+}
+END_TEST
+
+START_TEST(invlpg_forgets_a_page_and_every_part_of_a_large_page)
+{
+    rig_map(&r, r.c->cr3, LA, PA, RW | PTE_G, 12);
+    rig_st64(&r, PA, 1);
+    rig_st64(&r, PA + 0x1000, 2);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1);
+    rig_map(&r, r.c->cr3, LA, PA + 0x1000, RW | PTE_G, 12);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1); /* still cached */
+    mmu_invlpg(r.c, LA);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 2);
+
+    const uint64_t big = LA + (1 << 21);
+    rig_map(&r, r.c->cr3, big, 0x600000, RW, 21);
+    rig_st64(&r, 0x601000, 3);
+    rig_st64(&r, 0x801000, 4);
+    ck_assert_uint_eq(mem_ld64(r.c, big + 0x1000), 3);
+    rig_map(&r, r.c->cr3, big, 0x800000, RW, 21);
+    mmu_invlpg(r.c, big + 0x100000);
+    ck_assert_uint_eq(mem_ld64(r.c, big + 0x1000), 4);
+}
+END_TEST
+
+START_TEST(a_cr3_write_keeps_global_pages_and_forgets_the_rest)
+{
+    rig_map(&r, r.c->cr3, LA, PA, RW | PTE_G, 12);
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW, 12);
+    rig_st64(&r, PA, 1);
+    rig_st64(&r, PA + 0x1000, 2);
+    mem_ld64(r.c, LA);
+    mem_ld64(r.c, 0x1000);
+    rig_map(&r, r.c->cr3, LA, PA + 0x1000, RW | PTE_G, 12);
+    rig_map(&r, r.c->cr3, 0x1000, PA + 0x1000, RW, 12);
+    cr_write(r.c, 3, r.c->cr3);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 2);
+    cr4_set(r.c, r.c->cr4 & ~(uint64_t)CR4_PGE);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 2);
+}
+END_TEST
+
+START_TEST(pcids_keep_their_translations_across_cr3_writes)
+{
+    const uint64_t a = r.c->cr3, b = rig_new_table(&r);
+    cr_write(r.c, 4, r.c->cr4 | CR4_PCIDE);
+    rig_map(&r, a, 0x1000, PA, RW, 12);
+    rig_map(&r, b, 0x1000, PA + 0x1000, RW, 12);
+    rig_st64(&r, PA, 1);
+    rig_st64(&r, PA + 0x1000, 2);
+    rig_st64(&r, PA + 0x2000, 3);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 1);
+    cr_write(r.c, 3, b | 5);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 2);
+    rig_map(&r, a, 0x1000, PA + 0x2000, RW, 12);
+    cr_write(r.c, 3, a | 1ull << 63);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 1); /* kept */
+    cr_write(r.c, 3, a);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 3); /* flushed */
+    mmu_invpcid(r.c, 1, 5, 0);
+    rig_map(&r, b, 0x1000, PA, RW, 12);
+    cr_write(r.c, 3, b | 5 | 1ull << 63);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1000), 1);
+}
+END_TEST
+
+START_TEST(ten_thousand_cr3_writes_never_show_a_stale_page)
+{
+    uint64_t cr3[3];
+    for (unsigned n = 0; n < 3; n++) {
+        cr3[n] = rig_new_table(&r);
+        rig_map(&r, cr3[n], 0x1000, PA + n * 0x1000, RW, 12);
+        rig_st64(&r, PA + n * 0x1000, n);
+    }
+    for (unsigned n = 0; n < 10000; n++) {
+        cr_write(r.c, 3, cr3[n % 3]);
+        ck_assert_uint_eq(mem_ld64(r.c, 0x1000), n % 3);
+    }
+}
+END_TEST
+
+START_TEST(accesses_that_cross_pages_touch_both_or_none)
+{
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW, 12);
+    rig_map(&r, r.c->cr3, 0x2000, PA + 0x5000, RW, 12);
+    mem_st64(r.c, 0x1ffd, 0x0102030405060708ull);
+    ck_assert_uint_eq(mem_ld64(r.c, 0x1ffd), 0x0102030405060708ull);
+    ck_assert_uint_eq(rig_ld64(&r, PA + 0x5000) & 0xffffffffff, 0x0102030405ull);
+    rig_map(&r, r.c->cr3, 0x2000, 0, 0, 12);
+    mmu_invlpg(r.c, 0x2000);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st64(r.c, 0x1ffd, 0)), EXC_PF);
+    ck_assert_uint_eq(r.c->fault_addr, 0x2000);
+    ck_assert_uint_eq(rig_ld64(&r, PA + 0xff8) >> 40, 0x060708);
+}
+END_TEST
+
+START_TEST(a_32_bit_table_with_4_mib_pages_translates)
+{
+    const uint64_t dir = rig_new_table(&r), table = rig_new_table(&r);
+    struct cpu *c = r.c;
+    uint32_t e = (uint32_t)table | RW;
+    ram_write(r.ram, hpa(dir + 4), &e, 4); /* 4 MiB .. 8 MiB */
+    e = (uint32_t)PA | RW;
+    ram_write(r.ram, hpa(table + 4 * 3), &e, 4);
+    e = 0x400000 | RW | PTE_PS;
+    ram_write(r.ram, hpa(dir + 4 * 0x300), &e, 4);
+    rig_st64(&r, PA, 77);
+    rig_st64(&r, 0x400000 + 0x345678, 78);
+    cr0_set(c, CR0_PE | CR0_ET);
+    c->efer = 0;
+    c->seg[SEG_CS].attr = (c->seg[SEG_CS].attr & ~(uint32_t)SA_L) | SA_DB;
+    c->cr3 = dir;
+    cr4_set(c, CR4_PSE);
+    cr0_set(c, CR0_PE | CR0_PG | CR0_WP | CR0_ET);
+    ck_assert_uint_eq(mem_ld32(c, 0x403000), 77);
+    ck_assert_uint_eq(mem_ld32(c, 0xc0345678), 78);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld32(c, 0x800000)), EXC_PF);
+}
+END_TEST
+
+START_TEST(pae_tables_translate_and_bad_pdptes_are_refused)
+{
+    const uint64_t pd = rig_new_table(&r), pt = rig_new_table(&r), pdpt = rig_new_table(&r);
+    struct cpu *c = r.c;
+    rig_st64(&r, pdpt + 8, pd | PTE_P);
+    rig_st64(&r, pdpt + 16, pd | PTE_P | 1ull << 50);
+    rig_st64(&r, pd + 8, pt | RW);
+    rig_st64(&r, pt + 8 * 5, PA | RW | PTE_NX);
+    rig_st64(&r, PA, 99);
+    cr0_set(c, CR0_PE | CR0_ET);
+    c->efer = EFER_NXE;
+    c->seg[SEG_CS].attr = (c->seg[SEG_CS].attr & ~(uint32_t)SA_L) | SA_DB;
+    cr4_set(c, CR4_PAE);
+    cr0_set(c, CR0_PE | CR0_WP | CR0_ET);
+    c->cr3 = pdpt;
+    ck_assert_int_eq(RIG_TRY(&r, cr_write(c, 0, CR0_PE | CR0_PG | CR0_ET)), EXC_GP);
+    rig_st64(&r, pdpt + 16, 0);
+    ck_assert_int_eq(RIG_TRY(&r, cr_write(c, 0, CR0_PE | CR0_PG | CR0_ET)), -1);
+    ck_assert_uint_eq(mem_ld32(c, 0x40205000), 99);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld32(c, 0x80205000)), EXC_PF);
+}
+END_TEST
+
+START_TEST(a_data_breakpoint_pends_a_trap_and_neighbours_do_not)
+{
+    rig_map(&r, r.c->cr3, 0x1000, PA, RW, 12);
+    mem_st64(r.c, 0x1100, 0);
+    r.c->dr[0] = 0x1100;
+    r.c->dr[7] = DR7_FIXED1 | 1 | 1 << 16 | 3 << 18; /* 4 bytes, write */
+    mmu_watch_changed(r.c);
+    mem_st64(r.c, 0x1108, 0);
+    mem_ld64(r.c, 0x1100);
+    ck_assert_uint_eq(r.c->pending_db, 0);
+    mem_st8(r.c, 0x1103, 0);
+    ck_assert_uint_eq(r.c->pending_db, DR6_B0);
+}
+END_TEST
+
+START_TEST(peeking_sets_no_flags_and_raises_nothing)
+{
+    struct mmu_view v;
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    ck_assert(mmu_peek(r.c, LA + 0x123, &v));
+    ck_assert_uint_eq(v.hpa, PA + 0x123);
+    ck_assert(!mmu_peek(r.c, LA + 0x1000, &v));
+    ck_assert_uint_eq(rig_ld64(&r, rig_leaf(&r, r.c->cr3, LA)) & (PTE_A | PTE_D), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("mmu");
+    TCase *t = tcase_create("translation");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_mapped_page_is_read_and_written);
+    tcase_add_test(t, a_read_sets_accessed_and_a_write_sets_dirty);
+    tcase_add_test(t, a_missing_page_faults_with_error_0_and_a_write_with_2);
+    tcase_add_test(t, a_read_only_page_is_protected_from_the_supervisor_only_with_wp);
+    tcase_add_test(t, user_code_reaches_user_pages_only);
+    tcase_add_test(t, smap_stops_the_supervisor_unless_ac_is_set);
+    tcase_add_test(t, smep_and_nx_stop_fetches);
+    tcase_add_test(t, reserved_bits_fault_with_rsvd);
+    tcase_add_test(t, large_and_huge_pages_map_their_whole_range);
+    tcase_add_test(t, invlpg_forgets_a_page_and_every_part_of_a_large_page);
+    tcase_add_test(t, a_cr3_write_keeps_global_pages_and_forgets_the_rest);
+    tcase_add_test(t, pcids_keep_their_translations_across_cr3_writes);
+    tcase_add_test(t, ten_thousand_cr3_writes_never_show_a_stale_page);
+    tcase_add_test(t, accesses_that_cross_pages_touch_both_or_none);
+    tcase_add_test(t, a_32_bit_table_with_4_mib_pages_translates);
+    tcase_add_test(t, pae_tables_translate_and_bad_pdptes_are_refused);
+    tcase_add_test(t, a_data_breakpoint_pends_a_trap_and_neighbours_do_not);
+    tcase_add_test(t, peeking_sets_no_flags_and_raises_nothing);
+    suite_add_tcase(s, t);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    const int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
