@@ -122,6 +122,8 @@ struct cpu {
     struct jump_entry *jump;/* jump cache (cpu/interp/engine.h) */
     struct block *link_from;/* block to link to the next one looked up, or NULL */
     uint32_t link_slot;
+    insn_fn *next_fn;       /* DISPATCH=loop builds: what the trampoline calls next, and its args */
+    const struct insn *next;
     uint32_t attn_seen;     /* ATTN_* that were polled in vain when the chain was entered */
     uint64_t rip;
     uint32_t attn;          /* ATTN_* */
@@ -173,7 +175,6 @@ struct cpu {
     struct clock *clock;
     struct trace *trace;
     struct engine *engine;  /* decoded blocks: shared by the LPs of a machine */
-    struct lp_engine *lpe;  /* the engine's part of this LP: jump cache, scratch */
     struct vmx *vmx;
     struct mmu *mmu;        /* L2 TLB, contexts, paging-structure caches of this LP */
     uint64_t code_gen;      /* bumped when a fetch translation may have changed within a ctx */
