@@ -1,6 +1,6 @@
 /*
- * Disassembly by Capstone. Capstone misnames or rejects some encodings, so a line always shows the
- * bytes; where it rejects, the line says so instead of guessing.
+ * Disassembly: lengths come from our decoder, operands from Capstone. Where Capstone rejects an
+ * encoding or disagrees about its length, the line has the bytes and our table's mnemonic.
  *
  * Not modelled: symbols.
  */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/decode/decode.h"
 #include "mmu/mmu.h"
 
 /* One handle per code size, opened at first use. */
@@ -43,6 +44,7 @@ void insn_at(const struct cpu *c, uint64_t la, struct insn_text *out)
 {
     const unsigned have = read_bytes(c, la, out->bytes);
     const csh handle = handle_for(c);
+    struct insn ours;
     cs_insn *insn;
 
     out->len = 0;
@@ -50,14 +52,19 @@ void insn_at(const struct cpu *c, uint64_t la, struct insn_text *out)
         strcpy(out->text, "(not mapped)");
         return;
     }
-    if (!handle || cs_disasm(handle, out->bytes, have, la, 1, &insn) != 1) {
-        out->len = 1;
-        strcpy(out->text, "(unknown)");
+    if (decode(&ours, out->bytes, have, la & 4095, c->mode, c->features) != DECODE_OK) {
+        out->len = have;
+        strcpy(out->text, "(continues on a page that is not mapped)");
         return;
     }
-    out->len = insn->size;
-    snprintf(out->text, sizeof(out->text), "%s%s%.80s", insn->mnemonic, *insn->op_str ? " " : "",
-             insn->op_str);
+    const struct isa_row *row = insn_row(&ours);
+    out->len = ours.len ? ours.len : 1;
+    snprintf(out->text, sizeof(out->text), "%s", row ? row->mnemonic : "(undefined)");
+    if (!row || !handle || cs_disasm(handle, out->bytes, have, la, 1, &insn) != 1)
+        return;
+    if (insn->size == ours.len)
+        snprintf(out->text, sizeof(out->text), "%s%s%.80s", insn->mnemonic,
+                 *insn->op_str ? " " : "", insn->op_str);
     cs_free(insn, 1);
 }
 
