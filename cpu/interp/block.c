@@ -1,0 +1,377 @@
+/*
+ * The cache of decoded blocks: building, finding, killing, eviction.
+ *
+ * Memory is an arena of two halves. When one is full the other one is emptied and becomes current, so
+ * the younger half of all blocks survives. Killed blocks stay in place until then: the running
+ * chain may still be in one.
+ *
+ * Not modelled: nothing; code in device memory is decoded for each execution (run.c).
+ */
+#include "cpu/interp/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bus.h"
+#include "cpu/decode/decode.h"
+#include "lib/log.h"
+#include "mmu/mmu.h"
+
+struct engine *engine_new(struct ram *ram)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->arena = malloc(ARENA_SIZE);
+    if (!e->arena) {
+        free(e);
+        return NULL;
+    }
+    e->ram = ram;
+    e->fast = e->fuse = e->link = e->dead_flags = true;
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    for (unsigned n = 0; n < e->cpu_count; n++) {
+        free(e->cpus[n]->jump);
+        e->cpus[n]->jump = NULL;
+    }
+    free(e->arena);
+    free(e);
+}
+
+static unsigned hash_of(uint64_t hpa, uint32_t mode)
+{
+    const uint64_t h = (hpa ^ (uint64_t)mode << 40) * 0x9e3779b97f4a7c15ull;
+    return (unsigned)(h >> (64 - HASH_BITS));
+}
+
+struct block *block_find(struct engine *e, uint64_t hpa, uint32_t mode)
+{
+    for (struct block *b = e->hash[hash_of(hpa, mode)]; b; b = b->hash_next) {
+        if (b->key == hpa && b->mode == mode)
+            return b;
+    }
+    return NULL;
+}
+
+/* ---- killing ---- */
+static void hash_remove(struct engine *e, struct block *b)
+{
+    struct block **p = &e->hash[hash_of(b->key, b->mode)];
+    while (*p && *p != b)
+        p = &(*p)->hash_next;
+    if (*p)
+        *p = b->hash_next;
+}
+
+static void frame_remove(struct frame *f, struct block *b)
+{
+    struct block **p = &f->blocks;
+    while (*p && *p != b)
+        p = &(*p)->next;
+    if (*p)
+        *p = b->next;
+    for (struct block *o = f->blocks; o; o = o->next) {
+        for (unsigned k = 0; k < 2; k++) {
+            if (o->link[k] == b)
+                o->link[k] = NULL;
+        }
+    }
+}
+
+static uint64_t second_granules(const struct block *b)
+{
+    const unsigned end = (b->start_off + b->insn[0].len) & 4095;
+    return end ? ~0ull >> (63 - (end - 1) / 64) : 0;
+}
+
+static void frame_mask(struct engine *e, uint64_t hpa)
+{
+    struct frame *f = ram_frame(e->ram, hpa);
+    if (!f)
+        return;
+    f->code = 0;
+    for (const struct block *b = f->blocks; b; b = b->next)
+        f->code |= b->granules;
+    for (unsigned k = 0; k < SPLIT_SLOTS; k++) {
+        if (e->split[k] && e->split[k]->frame2 == (uint32_t)(hpa >> 12))
+            f->code |= second_granules(e->split[k]);
+    }
+}
+
+void block_kill(struct engine *e, struct block *b)
+{
+    if (!b->valid)
+        return;
+    b->valid = 0;
+    b->link[0] = b->link[1] = NULL;
+    hash_remove(e, b);
+    struct frame *f = ram_frame(e->ram, b->key);
+    if (f)
+        frame_remove(f, b);
+    if (b->flags & BLOCK_SPLIT) {
+        struct block **slot = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];
+        if (*slot == b)
+            *slot = NULL;
+        frame_mask(e, (uint64_t)b->frame2 << 12);
+    }
+    for (unsigned n = 0; n < e->cpu_count; n++) {
+        struct cpu *c = e->cpus[n];
+        if (c->cur && insn_block(c->cur) == b)
+            c->attn |= ATTN_CODE;
+        if (c->link_from == b)
+            c->link_from = NULL;
+        c->st.blocks_killed += n == 0;
+    }
+}
+
+static bool overlaps(const struct block *b, unsigned first, unsigned last)
+{
+    const unsigned end = b->insn[b->n].rip_off; /* of the END pseudo-instruction */
+    return b->start_off <= last && first < end;
+}
+
+/* Bytes first..last of one frame were written. */
+static void frame_written(struct engine *e, uint64_t hpa, unsigned first, unsigned last)
+{
+    struct frame *f = ram_frame(e->ram, hpa);
+    if (!f || !f->code)
+        return;
+    bool any = false;
+    for (struct block *b = f->blocks, *next; b; b = next) {
+        next = b->next;
+        if (overlaps(b, first, last)) {
+            block_kill(e, b);
+            any = true;
+        }
+    }
+    for (unsigned k = 0; k < SPLIT_SLOTS; k++) {
+        struct block *b = e->split[k];
+        if (b && b->frame2 == (uint32_t)(hpa >> 12) &&
+            first < ((b->start_off + b->insn[0].len) & 4095u)) {
+            block_kill(e, b);
+            any = true;
+        }
+    }
+    if (any) {
+        f->kills++;
+        frame_mask(e, hpa);
+    }
+}
+
+void engine_code_written(struct engine *e, struct cpu *running, hpa_t at, uint64_t len)
+{
+    (void)running;
+    uint64_t hpa = at.v;
+    while (len) {
+        const unsigned off = hpa & 4095;
+        const uint64_t n = len < 4096 - off ? len : 4096 - off;
+        frame_written(e, hpa & ~4095ull, off, (unsigned)(off + n - 1));
+        hpa += n;
+        len -= n;
+    }
+}
+
+/* ---- arena ---- */
+static void forget_jumps(struct engine *e)
+{
+    for (unsigned n = 0; n < e->cpu_count; n++) {
+        memset(e->cpus[n]->jump, 0xff, JUMP_ENTRIES * sizeof(struct jump_entry));
+        e->cpus[n]->link_from = NULL;
+    }
+}
+
+static size_t block_size(unsigned n)
+{
+    return sizeof(struct block) + (n + 1) * sizeof(struct insn);
+}
+
+static void half_clear(struct engine *e, unsigned half)
+{
+    uint8_t *p = e->arena + half * (size_t)(ARENA_SIZE / 2), *end = p + e->used[half];
+    while (p < end) {
+        struct block *b = (struct block *)p;
+        p += block_size(b->n);
+        if (!b->valid)
+            continue;
+        const uint64_t key = b->key;
+        block_kill(e, b);
+        frame_mask(e, key);
+    }
+    e->used[half] = 0;
+    forget_jumps(e);
+}
+
+void engine_flush(struct engine *e)
+{
+    half_clear(e, 0);
+    half_clear(e, 1);
+}
+
+/* Room for a block of the greatest size; the unused rest is given back by arena_commit. */
+static struct block *arena_open(struct engine *e)
+{
+    if (e->used[e->half] + block_size(BLOCK_MAX_INSNS) > ARENA_SIZE / 2) {
+        e->half ^= 1;
+        half_clear(e, e->half);
+    }
+    return (struct block *)(e->arena + e->half * (size_t)(ARENA_SIZE / 2) + e->used[e->half]);
+}
+
+static void arena_commit(struct engine *e, const struct block *b)
+{
+    e->used[e->half] += block_size(b->n);
+}
+
+/* ---- building ---- */
+static void insert(struct cpu *c, struct block *b, struct frame *f)
+{
+    struct engine *e = c->engine;
+    struct block **slot = &e->hash[hash_of(b->key, b->mode)];
+    b->valid = 1;
+    b->hash_next = *slot;
+    *slot = b;
+    b->next = f->blocks;
+    f->blocks = b;
+    f->code |= b->granules;
+    ram_code_added(e->ram, f, b->key & ~4095ull);
+    if (b->flags & BLOCK_SPLIT) {
+        struct block **split = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];
+        if (*split) {
+            struct block *old = *split;
+            block_kill(e, old);
+            frame_mask(e, old->key);
+        }
+        *split = b;
+        struct frame *f2 = ram_frame(e->ram, (uint64_t)b->frame2 << 12);
+        if (f2) {
+            f2->code |= second_granules(b);
+            ram_code_added(e->ram, f2, (uint64_t)b->frame2 << 12);
+        }
+    }
+    c->st.blocks_built++;
+}
+
+static uint64_t granule_mask(unsigned first, unsigned last)
+{
+    return (~0ull << first / 64) & (~0ull >> (63 - last / 64));
+}
+
+static uint64_t next_page_la(const struct cpu *c, uint64_t la)
+{
+    const uint64_t next = (la & ~4095ull) + 4096;
+    return cpu_long_mode(c) ? next : (uint32_t)next;
+}
+
+/* Bytes of a page that is not RAM. */
+static void fetch_device(struct cpu *c, uint64_t hpa_, uint8_t *to, unsigned len)
+{
+    for (unsigned k = 0; k < len; k++)
+        to[k] = c->bus ? (uint8_t)bus_mmio_read(c->bus, hpa(hpa_ + k), 1) : 0xff;
+}
+
+/* Fetch up to 15 bytes at la across the page end; returns how many, and the second page. */
+static unsigned fetch_split(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_t *host,
+                            uint8_t buf[INSN_MAX_LEN], uint64_t *second)
+{
+    const unsigned room = 4096 - (la & 4095);
+    const unsigned n = room < INSN_MAX_LEN ? room : INSN_MAX_LEN;
+    if (host)
+        memcpy(buf, host, n);
+    else
+        fetch_device(c, hpa, buf, n);
+    *second = UINT64_MAX;
+    if (n == INSN_MAX_LEN)
+        return n;
+    struct insn probe;
+    if (decode(&probe, buf, n, la & 4095, c->mode, c->features) == DECODE_OK)
+        return n;
+    void *host2 = NULL;
+    *second = mmu_fetch_page(c, next_page_la(c, la), &host2);
+    if (host2)
+        memcpy(buf + n, host2, INSN_MAX_LEN - n);
+    else
+        fetch_device(c, *second, buf + n, INSN_MAX_LEN - n);
+    return INSN_MAX_LEN;
+}
+
+static void end_block(struct block *b, unsigned end_off)
+{
+    struct insn *i = &b->insn[b->n];
+    memset(i, 0, sizeof *i);
+    i->fn = h_fall;
+    i->op = OPX_END;
+    i->idx = (uint8_t)b->n;
+    i->rip_off = (uint16_t)end_off;
+}
+
+static struct block *build_split(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_t *p)
+{
+    uint8_t buf[INSN_MAX_LEN];
+    uint64_t second;
+    const unsigned n = fetch_split(c, la, hpa, p, buf, &second);
+    struct block *b = arena_open(c->engine);
+    memset(b, 0, sizeof *b);
+    decode(&b->insn[0], buf, n, la & 4095, c->mode, c->features);
+    b->n = 1;
+    if (second != UINT64_MAX) {
+        b->flags = BLOCK_SPLIT;
+        b->frame2 = (uint32_t)(second >> 12);
+    }
+    b->start_off = la & 4095;
+    return b;
+}
+
+struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_t *p)
+{
+    struct engine *e = c->engine;
+    struct frame *f = ram_frame(e->ram, hpa);
+    const unsigned start = la & 4095;
+    unsigned off = start;
+    struct block *b = arena_open(e);
+    memset(b, 0, sizeof *b);
+    while (b->n < BLOCK_MAX_INSNS && off < 4096) {
+        struct insn *i = &b->insn[b->n];
+        if (decode(i, p + (off - start), 4096 - off, off, c->mode, c->features) == DECODE_MORE)
+            break;
+        i->idx = (uint8_t)b->n++;
+        off += i->len;
+        if (insn_ends(i))
+            break;
+    }
+    if (b->n == 0) {
+        b = build_split(c, la, hpa, p);
+        off = start + b->insn[0].len;
+    }
+    b->key = hpa;
+    b->mode = c->mode;
+    b->start_off = (uint16_t)start;
+    b->granules = granule_mask(start, off > 4096 ? 4095 : off - 1);
+    end_block(b, off);
+    arena_commit(e, b);
+    fast_assign(e, b);
+    insert(c, b, f);
+    return b;
+}
+
+const struct insn *step_decode(struct cpu *c, uint64_t la)
+{
+    struct step_block *s = &c->engine->step;
+    uint8_t buf[INSN_MAX_LEN];
+    uint64_t second;
+    void *host = NULL;
+    const uint64_t page = mmu_fetch_page(c, la, &host);
+    const unsigned off = la & 4095;
+    const unsigned n = fetch_split(c, la, page + off, host ? (uint8_t *)host + off : NULL, buf, &second);
+    memset(&s->b, 0, sizeof s->b);
+    decode(&s->insn[0], buf, n, off, c->mode, c->features);
+    s->b.n = 1;
+    s->b.mode = c->mode;
+    s->b.start_off = (uint16_t)off;
+    return &s->insn[0];
+}

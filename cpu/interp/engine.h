@@ -1,0 +1,82 @@
+/*
+ * cpu/interp/engine.h: private to cpu/interp: the block cache and the rules of chained handlers.
+ *
+ * Blocks are keyed by machine physical address and mode. Three ways lead from one to the next:
+ *   link        within a page: same linear page, same frame, so always right while both live
+ *   jump cache  across pages: keyed by linear address, context, mode and c->code_gen
+ *   lookup      translation plus hash, in the run loop
+ *
+ * Chained handlers (fast.h) keep budget and lazy flags in argument registers. A handler whose fast
+ * path does not apply tail-calls h_sem or h_end, which run the row's semantic function from the start;
+ * nothing has changed before. c->attn is looked at after slow paths only: nothing else can set it.
+ */
+#ifndef CPU_INTERP_ENGINE_H
+#define CPU_INTERP_ENGINE_H
+
+#include "cpu/cpu.h"
+#include "mmu/ram.h"
+
+#define ENGINE_LPS 256
+#define JUMP_BITS 12
+#define JUMP_ENTRIES (1u << JUMP_BITS)
+#define HASH_BITS 16
+#define SPLIT_SLOTS 256
+#define ARENA_SIZE (40u << 20)
+
+struct jump_entry {
+    uint64_t la, key;
+    struct block *b;
+};
+
+/* A block of one instruction for T0: never in the cache. */
+struct step_block {
+    struct block b;
+    struct insn insn[2];
+};
+
+struct engine {
+    /* configuration: optimisations, all on by default; results are equal with any setting */
+    bool fast, fuse, link, dead_flags;
+    /* wiring */
+    struct ram *ram;
+    struct cpu *cpus[ENGINE_LPS];
+    unsigned cpu_count;
+    /* derived */
+    struct block *hash[1u << HASH_BITS];
+    struct block *split[SPLIT_SLOTS]; /* page-split instructions: at most these */
+    uint8_t *arena;
+    size_t used[2]; /* per half */
+    unsigned half;
+    struct step_block step;
+    /* T0: how the stepped instruction started */
+    bool stepping, step_tf, step_rf, step_non_root;
+    uint8_t step_shadow;
+    unsigned faults; /* in a row */
+};
+
+enum { BLOCK_SPLIT = 1 << 0 };
+
+/* block.c */
+struct block *block_find(struct engine *e, uint64_t hpa, uint32_t mode);
+/* Decode at linear address la, hpa its machine address, p the host bytes to the end of the page.
+ * May fault when the first instruction runs into a page that cannot be fetched. */
+struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_t *p);
+void block_kill(struct engine *e, struct block *b);
+/* Decode the one instruction at c->rip into e->step; may fault. */
+const struct insn *step_decode(struct cpu *c, uint64_t la);
+
+/* fast.c: choose i->fn for all instructions of a new block */
+void fast_assign(const struct engine *e, struct block *b);
+insn_fn h_sem, h_end, h_fall, h_fall_out;
+
+static inline uint64_t jump_key(const struct cpu *c)
+{
+    return c->code_gen << 24 | (uint64_t)c->mode << 12 | c->ctx;
+}
+
+static inline unsigned jump_hash(uint64_t la)
+{
+    return (unsigned)(la ^ la >> JUMP_BITS) & (JUMP_ENTRIES - 1);
+}
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * The run loop of one logical processor: lookup, chains, single steps, events (engine.md F.3).
+ *
+ * At the top of the loop no instruction is executing, so c->rip, flags and budget are exact. Faults
+ * and exits come back by longjmp (cpu/sys/leave.c), c->cur telling how far the block had got.
+ * Single steps (T0) serve the tail of a budget, TF, RF, interrupt shadows, instruction breakpoints, MTF, the
+ * debugger, and code in device memory; they run the same semantic functions and give the same state.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/decode/decode.h"
+#include "cpu/interp/fast.h"
+#include "cpu/sys/sys.h"
+#include "cpu/vmx/vmx.h"
+#include "mmu/mmu.h"
+
+/* Faults in a row without a retired instruction after which one is charged, so that time goes on. */
+#define FAULTS_FREE 4096
+
+void cpu_kick(struct cpu *c)
+{
+    c->attn |= ATTN_STOP;
+}
+
+uint64_t cpu_icount(const struct cpu *c)
+{
+    uint64_t pos = c->icount_end - (uint64_t)c->budget;
+    if (c->in_insn && c->cur)
+        pos -= insn_block(c->cur)->n - (uint64_t)c->cur->idx;
+    return pos;
+}
+
+uint64_t cpu_rip(const struct cpu *c)
+{
+    if (!c->in_insn || !c->cur)
+        return c->rip;
+    const uint64_t rip = insn_rip(c, c->cur);
+    return (insn_block(c->cur)->mode & MODE_CODE_MASK) == MODE_CODE64 ? rip : (uint32_t)rip;
+}
+
+/* ---- single steps ---- */
+/* What TF, RF and the shadows were when the instruction started. */
+static void step_begin(struct cpu *c)
+{
+    struct engine *e = c->engine;
+    e->stepping = true;
+    e->step_tf = c->eflags & FL_TF;
+    e->step_rf = c->eflags & FL_RF;
+    e->step_shadow = c->shadow;
+    e->step_non_root = c->non_root;
+}
+
+/* INT n, INT3, INTO, INT1 and SYSCALL clear TF before the trap could be taken; IRET loads RF. */
+static bool clears_tf(const struct isa_row *r)
+{
+    return r && ((r->map == MAP_1 && (r->opcode == 0xcc || r->opcode == 0xcd || r->opcode == 0xce ||
+                                      r->opcode == 0xf1)) ||
+                 (r->map == MAP_0F && r->opcode == 0x05));
+}
+
+/* After a retired instruction. */
+static void step_end(struct cpu *c)
+{
+    struct engine *e = c->engine;
+    const struct isa_row *r = insn_row(&e->step.insn[0]);
+    e->stepping = false;
+    if (c->non_root != e->step_non_root)
+        return; /* VM entry: the new state is the guest's */
+    if (e->step_shadow)
+        c->shadow = c->shadow == e->step_shadow ? 0 : c->shadow & (uint8_t)~e->step_shadow;
+    if (e->step_rf && !(r && r->map == MAP_1 && r->opcode == 0xcf))
+        c->eflags &= ~(uint32_t)FL_RF;
+    if (e->step_tf && !clears_tf(r))
+        event_debug_trap(c, DR6_BS);
+}
+
+static const struct insn *step_fetch(struct cpu *c, uint64_t la)
+{
+    struct engine *e = c->engine;
+    void *host = NULL;
+    const uint64_t page = mmu_fetch_page(c, la, &host);
+    const struct block *b = host ? block_find(e, page + (la & 4095), c->mode) : NULL;
+    if (!b || (b->flags & BLOCK_SPLIT))
+        return step_decode(c, la);
+    memset(&e->step.b, 0, sizeof e->step.b);
+    e->step.insn[0] = b->insn[0];
+    e->step.b.n = 1;
+    e->step.b.mode = b->mode;
+    return &e->step.insn[0];
+}
+
+static void step_one(struct cpu *c, uint64_t la)
+{
+    const struct insn *i = step_fetch(c, la);
+    const bool is64 = cpu_code64(c);
+    step_begin(c);
+    c->r[R_PAGE] = c->rip - (la & 4095);
+    const uint64_t next = is64 ? insn_next_rip(c, i) : (uint32_t)insn_next_rip(c, i);
+    c->cur = i;
+    c->in_insn = true;
+    c->budget--;
+    if (insn_ends(i)) {
+        c->rip = next;
+        insn_sem(i)(c, i);
+    } else {
+        insn_sem(i)(c, i);
+        c->rip = next;
+    }
+    c->cur = NULL;
+    c->in_insn = false;
+    step_end(c);
+}
+
+/* ---- lookup ---- */
+/* Linear address of the next instruction; #GP when it is outside the code segment. */
+static uint64_t code_la(struct cpu *c)
+{
+    if (cpu_code64(c)) {
+        if ((uint64_t)(((int64_t)c->rip >> 47) + 1) > 1)
+            cpu_fault(c, EXC_GP, 0);
+        return c->rip;
+    }
+    if (c->rip > c->seg[SEG_CS].limit)
+        cpu_fault(c, EXC_GP, 0);
+    return (uint32_t)(c->seg[SEG_CS].base + c->rip);
+}
+
+/* A page-split block also depends on where the next page is now. */
+static bool split_is_current(struct cpu *c, const struct block *b, uint64_t la)
+{
+    void *host;
+    const uint64_t next = (la & ~4095ull) + 4096;
+    return mmu_fetch_page(c, cpu_long_mode(c) ? next : (uint32_t)next, &host) >> 12 == b->frame2;
+}
+
+/* NULL: not RAM. */
+static struct block *find_or_build(struct cpu *c, uint64_t la)
+{
+    struct engine *e = c->engine;
+    void *host = NULL;
+    const uint64_t page = mmu_fetch_page(c, la, &host);
+    const unsigned off = la & 4095;
+    if (!host)
+        return NULL;
+    struct block *b = block_find(e, page + off, c->mode);
+    if (b && (b->flags & BLOCK_SPLIT) && !split_is_current(c, b, la)) {
+        block_kill(e, b);
+        b = NULL;
+    }
+    if (!b)
+        b = block_build(c, la, page + off, (const uint8_t *)host + off);
+    if (!(b->flags & BLOCK_SPLIT)) {
+        struct jump_entry *j = &c->jump[jump_hash(la)];
+        *j = (struct jump_entry){la, jump_key(c), b};
+    }
+    return b;
+}
+
+static struct block *lookup(struct cpu *c, uint64_t la)
+{
+    const struct jump_entry *j = &c->jump[jump_hash(la)];
+    if (j->la == la && j->key == jump_key(c) && j->b->valid)
+        return j->b;
+    return find_or_build(c, la);
+}
+
+/* Connect the block that was left last with the one that follows, when both are in one page. */
+static void connect(struct cpu *c, struct block *from, struct block *to, uint64_t la)
+{
+    if (!from->valid || !c->engine->link || ((from->flags | to->flags) & BLOCK_SPLIT) ||
+        from->mode != to->mode || (from->key ^ to->key) & ~4095ull ||
+        c->r[R_PAGE] != c->rip - (la & 4095))
+        return;
+    const struct insn *last = &from->insn[from->n - 1];
+    const int target = c->link_slot ? from->insn[from->n].rip_off : last->disp;
+    if (target == (int)to->start_off)
+        from->link[c->link_slot] = to;
+}
+
+static void enter(struct cpu *c, const struct block *b, uint64_t la)
+{
+    const struct insn *i = b->insn;
+    c->r[R_PAGE] = c->rip - (la & 4095);
+    c->cur = i;
+    c->in_insn = true;
+    c->budget -= b->n;
+#if DISPATCH_LOOP
+    c->next_fn = i->fn;
+    c->next = i;
+    while (c->next_fn) {
+        insn_fn *fn = c->next_fn;
+        c->next_fn = NULL;
+        fn(c, c->next, c->budget, c->lf_res, c->lf_aux);
+    }
+#else
+    i->fn(c, i, c->budget, c->lf_res, c->lf_aux);
+#endif
+}
+
+/* ---- the loop ---- */
+static bool has_code_bp(const struct cpu *c)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        if ((c->dr[7] >> (2 * n) & 3) && !(c->dr[7] >> (16 + 4 * n) & 3))
+            return true;
+    }
+    return false;
+}
+
+static bool must_step(const struct cpu *c)
+{
+    return c->shadow || (c->eflags & (FL_TF | FL_RF)) || (c->attn & ATTN_DEBUG) ||
+           ((c->dr[7] & 0xff) && has_code_bp(c)) || vmx_wants_step(c);
+}
+
+static bool debugger_bp(const struct cpu *c, uint64_t la)
+{
+    unsigned low = 0, high = c->dbg.bp_count;
+    while (low < high) {
+        const unsigned mid = (low + high) / 2;
+        if (c->dbg.bp[mid] < la)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->dbg.bp_count && c->dbg.bp[low] == la;
+}
+
+/* Before an instruction of the slow loop; true: the debugger wants to stop here. */
+static bool debugger_before(struct cpu *c, uint64_t la)
+{
+    if (!(c->attn & ATTN_DEBUG))
+        return false;
+    const bool over = c->dbg.resume_over;
+    c->dbg.resume_over = false;
+    if (!over && c->dbg.bp_count && debugger_bp(c, la)) {
+        c->dbg.hit_kind = 1;
+        c->dbg.hit_la = la;
+        return true;
+    }
+    if (c->dbg.insn)
+        c->dbg.insn(c->dbg.opaque, c);
+    return false;
+}
+
+static bool debugger_after(struct cpu *c)
+{
+    if (!(c->attn & ATTN_DEBUG) || !c->dbg.step)
+        return false;
+    c->dbg.hit_kind = 3;
+    return true;
+}
+
+/* Code of a non-flat segment whose limit ends within this page is checked at each instruction. */
+static bool near_limit(const struct cpu *c, uint64_t la)
+{
+    return !cpu_code64(c) && c->rip + (4095 - (la & 4095)) > c->seg[SEG_CS].limit;
+}
+
+/* One chain or one step. True: the debugger stops us. */
+static bool advance(struct cpu *c, struct block *from)
+{
+    const uint64_t la = code_la(c);
+    if (must_step(c) || near_limit(c, la)) {
+        if (debugger_before(c, la))
+            return true;
+        if (c->dr[7] & 0xff)
+            event_check_code_bp(c, la);
+        step_one(c, la);
+        return debugger_after(c);
+    }
+    struct block *b = lookup(c, la);
+    if (b && from)
+        connect(c, from, b, la);
+    if (!b || c->budget < b->n)
+        step_one(c, la);
+    else
+        enter(c, b, la);
+    return false;
+}
+
+static enum cpu_stop run_loop(struct cpu *c)
+{
+    for (;;) {
+        struct block *const from = c->link_from;
+        c->link_from = NULL;
+        if (UNLIKELY(c->attn)) {
+            c->attn &= ~(uint32_t)ATTN_CODE;
+            if (c->attn & ATTN_STOP) {
+                c->attn &= ~(uint32_t)ATTN_STOP;
+                return c->dbg.hit_kind == 2 ? CPU_STOP_BREAK : CPU_STOP_KICK;
+            }
+        }
+        if (c->budget <= 0)
+            return CPU_STOP_BUDGET;
+        if (UNLIKELY(c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c))
+            continue;
+        if (UNLIKELY(c->activity != CPU_ACTIVE))
+            return c->activity == CPU_SHUTDOWN ? CPU_STOP_SHUTDOWN : CPU_STOP_IDLE;
+        c->attn_seen = c->attn;
+        if (advance(c, from))
+            return CPU_STOP_BREAK;
+        c->engine->faults = 0;
+    }
+}
+
+/* Back from an instruction by longjmp. */
+static void left(struct cpu *c, int why)
+{
+    struct engine *e = c->engine;
+    if (c->cur) {
+        const struct block *b = insn_block(c->cur);
+        c->budget += b->n - c->cur->idx - (why == LEAVE_RETIRED);
+        c->cur = NULL;
+    }
+    c->in_insn = false;
+    c->link_from = NULL;
+    if (e->stepping && why == LEAVE_RETIRED)
+        step_end(c);
+    e->stepping = false;
+    if (why == LEAVE_FAULT) {
+        if (++e->faults > FAULTS_FREE && c->budget > 0) {
+            c->budget--;
+            e->faults = 0;
+        }
+        event_fault(c);
+    }
+}
+
+static void attach(struct cpu *c)
+{
+    struct engine *e = c->engine;
+    c->jump = malloc(JUMP_ENTRIES * sizeof(struct jump_entry));
+    if (!c->jump || e->cpu_count == ENGINE_LPS)
+        abort(); /* out of host memory at start-up */
+    memset(c->jump, 0xff, JUMP_ENTRIES * sizeof(struct jump_entry));
+    e->cpus[e->cpu_count++] = c;
+}
+
+enum cpu_stop cpu_run(struct cpu *c, uint64_t insns)
+{
+    const uint64_t pos = c->icount_end - (uint64_t)c->budget;
+    if (!c->jump)
+        attach(c);
+    c->budget = insns > INT64_MAX ? INT64_MAX : (int64_t)insns;
+    c->icount_end = pos + (uint64_t)c->budget;
+    c->cur = NULL;
+    c->link_from = NULL;
+    const int why = setjmp(c->leave);
+    if (why)
+        left(c, why);
+    return run_loop(c);
+}
