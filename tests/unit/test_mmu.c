@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "cpu/vmx/vmx.h"
 #include "tests/lib/rig.h"
 
 #define LA 0xffff888000200000ull
@@ -291,6 +292,141 @@ START_TEST(peeking_sets_no_flags_and_raises_nothing)
 }
 END_TEST
 
+/* ---- EPT ---- */
+
+static void ept_map(uint64_t eptp, uint64_t gpa, uint64_t hpa_, uint64_t flags, unsigned shift)
+{
+    uint64_t table = eptp & EPT_ADDR_MASK;
+    for (unsigned s = 39; s > shift; s -= 9) {
+        const uint64_t at = table + (gpa >> s & 511) * 8;
+        if (!(rig_ld64(&r, at) & 7))
+            rig_st64(&r, at, rig_new_table(&r) | 7);
+        table = rig_ld64(&r, at) & EPT_ADDR_MASK;
+    }
+    rig_st64(&r, table + (gpa >> shift & 511) * 8,
+             hpa_ | flags | (shift > 12 ? EPT_LEAF : 0) | EPT_MT_WB << EPT_MT_SHIFT);
+}
+
+/* Non-root operation with the first 4 MiB mapped one to one, and the page at GPA 400000 free. */
+static uint64_t ept_on(uint64_t flags)
+{
+    const uint64_t eptp = rig_new_table(&r) | EPTP_WALK4 | EPT_MT_WB | flags;
+    for (uint64_t at = 0; at < 0x400000; at += 1 << 21)
+        ept_map(eptp, at, at, 7, 21);
+    r.c->non_root = true;
+    r.c->vmx->proc2 = VMX_PROC2_EPT | VMX_PROC2_VPID;
+    r.c->vmx->vmcs.eptp = eptp;
+    r.c->vmx->vmcs.vpid = 1;
+    r.c->vmx->vmcs.exit_ctl = VMX_XCTL_HOST_64;
+    cpu_update_mode(r.c);
+    return eptp;
+}
+
+/* Access that is to leave by a VM exit; returns the exit reason. */
+#define EXIT_OF(stmt)                                                                             \
+    __extension__({                                                                               \
+        r.c->vmx->vmcs.exit_reason = 0;                                                           \
+        if (setjmp(r.c->leave) == 0) {                                                            \
+            stmt;                                                                                 \
+        }                                                                                         \
+        r.c->vmx->vmcs.exit_reason;                                                               \
+    })
+
+START_TEST(guest_memory_is_reached_through_both_tables)
+{
+    const uint64_t eptp = ept_on(0);
+    ept_map(eptp, PA, 0x800000, 7, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    mem_st64(r.c, LA, 0x55);
+    ck_assert_uint_eq(rig_ld64(&r, 0x800000), 0x55);
+    ck_assert_uint_eq(rig_ld64(&r, PA), 0);
+}
+END_TEST
+
+START_TEST(an_unmapped_gpa_exits_with_the_final_bit_and_the_linear_address)
+{
+    ept_on(0);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    ck_assert_uint_eq(EXIT_OF(mem_st8(r.c, LA + 9, 1)), VMX_EXIT_EPT_VIOLATION);
+    const struct vmcs *v = &r.c->vmx->vmcs;
+    ck_assert_uint_eq(v->exit_qual, VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_GLA_VALID |
+                                        VMX_QUAL_EPT_FINAL);
+    ck_assert_uint_eq(v->guest_phys_addr, PA + 9);
+    ck_assert_uint_eq(v->guest_linear_addr, LA + 9);
+}
+END_TEST
+
+START_TEST(a_page_table_out_of_reach_exits_without_the_final_bit)
+{
+    struct cpu *c = r.c;
+    ept_on(0);
+    c->cr3 = 0x500000;
+    mmu_cr3_written(c, false);
+    ck_assert_uint_eq(EXIT_OF(mem_ld8(c, LA)), VMX_EXIT_EPT_VIOLATION);
+    ck_assert_uint_eq(c->vmx->vmcs.exit_qual, VMX_QUAL_EPT_READ | VMX_QUAL_EPT_GLA_VALID);
+    ck_assert_uint_eq(c->vmx->vmcs.guest_phys_addr, 0x500000 + (LA >> 39 & 511) * 8);
+}
+END_TEST
+
+START_TEST(a_read_only_ept_page_reports_what_it_allows)
+{
+    const uint64_t eptp = ept_on(0);
+    ept_map(eptp, PA, 0x800000, EPT_R | EPT_X, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(r.c, LA)), -1);
+    ck_assert_uint_eq(EXIT_OF(mem_st8(r.c, LA, 1)), VMX_EXIT_EPT_VIOLATION);
+    ck_assert_uint_eq(r.c->vmx->vmcs.exit_qual & 0x3f,
+                      VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_R | VMX_QUAL_EPT_X);
+}
+END_TEST
+
+START_TEST(write_without_read_is_a_misconfiguration)
+{
+    const uint64_t eptp = ept_on(0);
+    ept_map(eptp, PA, 0x800000, EPT_W, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    ck_assert_uint_eq(EXIT_OF(mem_ld8(r.c, LA)), VMX_EXIT_EPT_MISCONFIG);
+    ck_assert_uint_eq(r.c->vmx->vmcs.guest_phys_addr, PA);
+}
+END_TEST
+
+START_TEST(ept_accessed_and_dirty_flags_follow_the_guest)
+{
+    const uint64_t eptp = ept_on(EPTP_AD);
+    ept_map(eptp, PA, 0x800000, 7, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    uint64_t t = eptp & EPT_ADDR_MASK;
+    for (unsigned s = 39; s > 12; s -= 9)
+        t = rig_ld64(&r, t + (PA >> s & 511) * 8) & EPT_ADDR_MASK;
+    const uint64_t leaf = t + (PA >> 12 & 511) * 8;
+    mem_ld8(r.c, LA);
+    ck_assert_uint_eq(rig_ld64(&r, leaf) & (EPT_A | EPT_D), EPT_A);
+    mem_st8(r.c, LA, 1);
+    ck_assert_uint_eq(rig_ld64(&r, leaf) & (EPT_A | EPT_D), EPT_A | EPT_D);
+}
+END_TEST
+
+START_TEST(invept_shows_a_new_mapping_and_vpids_are_kept_apart)
+{
+    const uint64_t eptp = ept_on(0);
+    ept_map(eptp, PA, 0x800000, 7, 12);
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    rig_st64(&r, 0x800000, 1);
+    rig_st64(&r, 0x900000, 2);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1);
+    ept_map(eptp, PA, 0x900000, 7, 12);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1);
+    r.c->vmx->vmcs.vpid = 2;
+    mmu_update_ctx(r.c);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 2);
+    r.c->vmx->vmcs.vpid = 1;
+    mmu_update_ctx(r.c);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 1);
+    mmu_invept(r.c, true, eptp);
+    ck_assert_uint_eq(mem_ld64(r.c, LA), 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("mmu");
@@ -314,6 +450,16 @@ int main(void)
     tcase_add_test(t, pae_tables_translate_and_bad_pdptes_are_refused);
     tcase_add_test(t, a_data_breakpoint_pends_a_trap_and_neighbours_do_not);
     tcase_add_test(t, peeking_sets_no_flags_and_raises_nothing);
+    suite_add_tcase(s, t);
+    t = tcase_create("ept");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, guest_memory_is_reached_through_both_tables);
+    tcase_add_test(t, an_unmapped_gpa_exits_with_the_final_bit_and_the_linear_address);
+    tcase_add_test(t, a_page_table_out_of_reach_exits_without_the_final_bit);
+    tcase_add_test(t, a_read_only_ept_page_reports_what_it_allows);
+    tcase_add_test(t, write_without_read_is_a_misconfiguration);
+    tcase_add_test(t, ept_accessed_and_dirty_flags_follow_the_guest);
+    tcase_add_test(t, invept_shows_a_new_mapping_and_vpids_are_kept_apart);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
