@@ -75,8 +75,12 @@ bool gdb_hex_byte(const char *p, uint8_t *byte)
     const int hi = hex_digit(p[0]);
     const int lo = hi < 0 ? -1 : hex_digit(p[1]);
 
+    if (hi < 0 || lo < 0)
+        return false;
+    if (hi < 0 || lo < 0)
+        return false;
     *byte = (uint8_t)(hi << 4 | lo);
-    return hi >= 0 && lo >= 0;
+    return true;
 }
 
 uint64_t gdb_hex_number(const char **p)
