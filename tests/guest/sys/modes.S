@@ -151,10 +151,10 @@ m_vm86:
     pushl $0
     iretl
 m_vm86_gp: /* #GP from VM86: error code, EIP, CS, EFLAGS, ... */
-    movl $13, m_results + 28
-    movl $16, %eax
+    movl $16, %eax /* the way out of VM86 has left the data segments null */
     movl %eax, %ds
     movl %eax, %es
+    movl $13, m_results + 28
     movzwl 0x90010, %eax
     movl %eax, m_results + 24
     movl m_esp, %esp
