@@ -41,7 +41,6 @@ static void do_command(struct session *s, enum term_command command)
         fprintf(stderr, "\nvitrine: state-hash %016" PRIx64 " at %" PRIu64 "\n",
                 machine_hash(s->machine), machine_icount(s->machine));
         break;
-    case TERM_DEBUG:
     case TERM_NONE:
         break;
     }

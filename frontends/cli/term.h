@@ -16,7 +16,6 @@ enum term_command {
     TERM_NEXT,  /* Ctrl-A n: next console */
     TERM_STAT,  /* Ctrl-A s */
     TERM_HASH,  /* Ctrl-A = */
-    TERM_DEBUG, /* Ctrl-A d: stop into gdb when attached */
 };
 
 /* Decoder of the Ctrl-A escape; Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. */
