@@ -1,0 +1,181 @@
+/*
+ * Small multiboot guests for tests/ux/check_guest.sh; CASE selects one. 32-bit protected mode as the
+ * loader enters it, no interrupt table: any fault is a triple fault.
+ */
+#define COM1 0x3f8
+#define EXIT 0xf4
+
+    .section .multiboot, "a"
+    .balign 4
+    .long 0x1badb002, 0, -0x1badb002
+
+    .text
+    .globl _start
+_start:
+    cli
+    mov $stack, %esp
+    jmp guest
+
+/* edx: port, esi: text */
+print:
+    mov $COM1, %edx
+1:  lodsb
+    test %al, %al
+    jz 2f
+    outb %al, %dx
+    jmp 1b
+2:  ret
+
+leave_with: /* al */
+    outb %al, $EXIT
+1:  hlt
+    jmp 1b
+
+#if CASE == 1 /* triple fault */
+guest:
+    lidt empty
+    int3
+
+#elif CASE == 2 /* success, after a line */
+guest:
+    mov $hello, %esi
+    call print
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 3 /* failure */
+guest:
+    mov $1, %al
+    jmp leave_with
+
+#elif CASE == 4 /* halted for ever */
+guest:
+    hlt
+    jmp guest
+
+#elif CASE == 5 /* runs for ever */
+guest:
+    mov $hello, %esi
+    call print
+1:  inc %eax
+    jmp 1b
+
+#elif CASE == 6 /* every port, every width, in and out; what ends the run is left out */
+guest:
+    xor %edx, %edx
+1:  cmp $EXIT - 3, %edx
+    jb 2f
+    cmp $EXIT, %edx
+    jbe 3f
+2:  cmp $0x64, %edx
+    je 3f
+    cmp $0x92, %edx
+    je 3f
+    cmp $0xcf6, %edx
+    jb 4f
+    cmp $0xcf9, %edx
+    jbe 3f
+4:  cmp $0x600, %edx
+    jb 5f
+    cmp $0x610, %edx
+    jb 3f
+5:  inb %dx, %al
+    inw %dx, %ax
+    inl %dx, %eax
+    mov %edx, %eax
+    outb %al, %dx
+    outw %ax, %dx
+    outl %eax, %dx
+    mov $-1, %eax
+    outb %al, %dx
+    outw %ax, %dx
+    outl %eax, %dx
+    xor %eax, %eax
+    outb %al, %dx
+3:  inc %edx
+    cmp $0x10000, %edx
+    jb 1b
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 7 /* a reserved bit of CR4 */
+guest:
+    mov %cr4, %eax
+    or $0x80000000, %eax
+    mov %eax, %cr4
+    mov $1, %al
+    jmp leave_with
+
+#elif CASE == 8 /* a panic's text, then success */
+guest:
+    mov $panic, %esi
+    call print
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 9 /* all of the address space above RAM, read and written */
+guest:
+    mov $0x10000000, %ebx
+1:  mov (%ebx), %eax
+    mov %eax, (%ebx)
+    mov 1(%ebx), %ax
+    movb $0xff, 3(%ebx)
+    movl $-1, 0x10(%ebx)
+    movl $0, 0x30(%ebx)
+    mov 0xffe(%ebx), %eax
+    add $0x1000, %ebx
+    jnc 1b
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 10 /* random bytes as code; SEED */
+guest:
+    mov $0x200000, %edi
+    mov $SEED * 2654435761 + 12345, %eax
+    mov $0x10000, %ecx
+1:  imul $1664525, %eax
+    add $1013904223, %eax
+    mov %eax, %ebx
+    shr $16, %ebx
+    mov %bl, (%edi)
+    inc %edi
+    loop 1b
+    mov $0x200000, %eax
+    jmp *%eax
+
+#elif CASE == 11 /* echo of the serial line until 'q' */
+guest:
+    mov $ready, %esi
+    call print
+1:  mov $COM1 + 5, %edx
+    inb %dx, %al
+    test $1, %al
+    jz 1b
+    mov $COM1, %edx
+    inb %dx, %al
+    outb %al, %dx
+    cmp $'q', %al
+    jne 1b
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 12 /* reset by the keyboard controller or CF9, for ever */
+guest:
+    mov $6, %al
+    mov $0xcf9, %edx
+    outb %al, %dx
+    hlt
+    jmp guest
+#endif
+
+    .section .rodata
+hello: .asciz "hello\n"
+ready: .asciz "ready\n"
+panic: .asciz "Kernel panic - not syncing: a test\n---[ end Kernel panic ]---\n"
+empty: .word 0
+    .long 0
+
+    .bss
+    .balign 16
+    .skip 4096
+stack:
