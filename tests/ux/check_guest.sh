@@ -6,8 +6,8 @@ v=$VITRINE
 # guest CASE [SEED]: builds $work/g
 guest()
 {
-    $GUEST_CC -m32 -nostdlib -static -no-pie -fno-pic -Wl,--build-id=none -Wl,-Ttext=0x101000 \
-        -Wl,--section-start=.multiboot=0x100000 -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack \
+    $GUEST_CC -m32 -nostdlib -static -no-pie -fno-pic -Wl,--build-id=none -Wl,-Ttext=0x102000 \
+        -Wl,--section-start=.multiboot=0x101000 -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack \
         -DCASE="$1" -DSEED="${2:-0}" -o "$work/g" "$SRC/tests/ux/guest.S" 2>"$work/cc" ||
         { not_ok "guest $1 builds"; cat "$work/cc"; exit 1; }
 }
