@@ -160,6 +160,8 @@ static void opcode_bytes(struct dec *d)
     if (!broken(d) && has_modrm[d->map][d->opcode]) {
         d->modrm = byte(d);
         d->have_modrm = true;
+        if (d->map == MAP_0F && d->opcode >= 0x20 && d->opcode <= 0x23)
+            d->modrm |= 0xc0; /* MOV CR/DR: mod is ignored */
     }
 }
 
@@ -365,18 +367,17 @@ static bool memory_only(uint8_t op)
 /* All operands of the row; false: #UD. */
 static bool operands(struct dec *d, struct insn *i, const struct isa_row *r)
 {
-    bool imm_seen = false, mem = d->have_modrm && r->modrm != MR_N && d->modrm < 0xc0;
+    const bool mem = d->have_modrm && r->modrm != MR_N && d->modrm < 0xc0;
+    bool imm_seen = false;
     for (unsigned n = 0; n < 3; n++) {
         if (is_y(r->op[n]) && i->osize < 4)
             i->osize = 4;
+        if (r->op[n] == OP_Cq || r->op[n] == OP_Dq)
+            i->osize = d->code == MODE_CODE64 ? 8 : 4;
         if ((register_only(r->op[n]) && mem) || (memory_only(r->op[n]) && !mem))
             return false;
-        if (r->op[n] == OP_Cq || r->op[n] == OP_Dq)
-            mem = false; /* MOV CR/DR: mod is ignored */
     }
-    if (r->op[0] == OP_Cq || r->op[1] == OP_Cq || r->op[0] == OP_Dq || r->op[1] == OP_Dq)
-        d->modrm |= 0xc0;
-    else if (mem)
+    if (mem)
         mem_operand(d, i);
     for (unsigned n = 0; n < 3; n++) {
         if (!operand(d, i, r->op[n], n, &imm_seen))
