@@ -110,12 +110,7 @@ static uint64_t ld(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
     const struct page p = page_find(c, la, acc);
     const unsigned off = la & 4095;
     if (!crosses(la, size)) {
-        if (p.host)
-            memcpy(&v, p.host + off, size);
-        else if (size == 1 || size == 2 || size == 4 || size == 8)
-            v = device_read(c, &p, off, size);
-        else
-            page_read(c, &p, off, &v, size);
+        v = p.host ? host_ld(p.host + off, size) : device_read(c, &p, off, size);
         if (p.watched)
             watch_hit(c, la, size, ACC_R);
         return v;
@@ -136,10 +131,13 @@ static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned a
     const struct page p = page_find(c, la, acc);
     const unsigned off = la & 4095;
     if (!crosses(la, size)) {
-        if (p.host)
-            page_write(c, &p, off, &v, size);
-        else
+        if (p.host) {
+            host_st(p.host + off, size, v);
+            if (p.frame->code)
+                ram_code_written(c->ram, c, p.frame, p.hpa + off, size);
+        } else {
             device_write(c, &p, off, size, v);
+        }
         if (p.watched)
             watch_hit(c, la, size, ACC_W);
         return;
@@ -167,9 +165,7 @@ uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
 {
     const struct tlb_entry *e = &c->tlb[tlb_index(la)];
     if (e->tag_r == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
-        uint64_t v = 0;
-        memcpy(&v, (const void *)(e->addend + la), size);
-        return v;
+        return host_ld((const void *)(e->addend + la), size);
     }
     return ld(c, la, size, ACC_R | ACC_SYS);
 }
@@ -178,7 +174,7 @@ void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 {
     const struct tlb_entry *e = &c->tlb[tlb_index(la)];
     if (e->tag_w == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
-        memcpy((void *)(e->addend + la), &v, size);
+        host_st((void *)(e->addend + la), size, v);
         return;
     }
     st(c, la, size, v, ACC_W | ACC_SYS);

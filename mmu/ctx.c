@@ -21,7 +21,7 @@ static void mmu_forget_everything(struct mmu *m)
     memset(m->pde, 0, sizeof m->pde);
     memset(m->pdpte, 0, sizeof m->pdpte);
     m->next_serial = 1;
-    for (unsigned i = 0; i < MMU_GUESTS; i++)
+    for (unsigned i = 0; i < m->guest_count; i++)
         m->guests[i].gserial = m->next_serial++;
     m->as = NULL;
     m->cur_key = 0;
@@ -35,13 +35,15 @@ uint32_t mmu_new_serial(struct mmu *m)
 /* A guest record found or made; the oldest one is recycled. */
 static struct mmu_guest *guest_find(struct mmu *m, uint32_t vpid, uint64_t eptp)
 {
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         struct mmu_guest *g = &m->guests[i];
         if (g->ept_serial && g->vpid == vpid && g->eptp == eptp)
             return g;
     }
     struct mmu_guest *g = &m->guests[m->next_guest];
     m->next_guest = (m->next_guest + 1) % MMU_GUESTS;
+    if (m->guest_count < MMU_GUESTS)
+        m->guest_count++;
     *g = (struct mmu_guest){.eptp = eptp,
                             .vpid = vpid,
                             .gen = g->gen + 1,
@@ -181,7 +183,7 @@ void mmu_cr3_written(struct cpu *c, bool keep_pcid)
     mmu_update_ctx(c);
     if (keep_pcid)
         return;
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         struct mmu_guest *g = &m->guests[i];
         if (!g->ept_serial || (g->vpid & 0xffff) != (m->guest->vpid & 0xffff))
             continue;
@@ -245,7 +247,7 @@ void mmu_invlpg(struct cpu *c, uint64_t la)
     struct mmu *m = c->mmu;
     struct mmu_as *as = m->as;
     const unsigned vpid = m->guest->vpid & 0xffff;
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         struct mmu_guest *g = &m->guests[i];
         if (!g->ept_serial || (g->vpid & 0xffff) != vpid)
             continue;
@@ -286,7 +288,7 @@ void mmu_flush_guest(struct cpu *c)
 {
     struct mmu *m = c->mmu;
     const unsigned vpid = vmx_vpid(c);
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         if (m->guests[i].ept_serial && (m->guests[i].vpid & 0xffff) == vpid)
             guest_retire(m, &m->guests[i], true);
     }
@@ -306,7 +308,7 @@ void mmu_flush_all(struct cpu *c)
 void mmu_invept(struct cpu *c, bool single, uint64_t eptp)
 {
     struct mmu *m = c->mmu;
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         struct mmu_guest *g = &m->guests[i];
         if (!g->ept_serial || !g->eptp)
             continue;
@@ -321,7 +323,7 @@ void mmu_invept(struct cpu *c, bool single, uint64_t eptp)
 void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la)
 {
     struct mmu *m = c->mmu;
-    for (unsigned i = 0; i < MMU_GUESTS; i++) {
+    for (unsigned i = 0; i < m->guest_count; i++) {
         struct mmu_guest *g = &m->guests[i];
         const unsigned v = g->vpid & 0xffff;
         if (!g->ept_serial || (type == INVVPID_ALL ? v == 0 : v != vpid))

@@ -126,7 +126,7 @@ struct mmu {
     uint32_t next_serial;
     uint64_t next_ps;
     uint32_t next_slot, slot_epoch;
-    unsigned next_guest;
+    unsigned next_guest, guest_count;
     bool watching;
     struct mmu_guest guests[MMU_GUESTS];
     struct mmu_as ases[MMU_AS];
@@ -149,6 +149,30 @@ struct walk {
     uint64_t fault_gpa, qual;
 };
 enum { WF_PEEK = 1 }; /* no side effects: no A/D updates, nothing cached */
+
+/* 1, 2, 4 or 8 bytes of host memory; the sizes are spelled out so that no call of memcpy is left. */
+static inline uint64_t host_ld(const void *p, unsigned size)
+{
+    uint64_t v8;
+    uint32_t v4;
+    uint16_t v2;
+    switch (size) {
+    case 8: memcpy(&v8, p, 8); return v8;
+    case 4: memcpy(&v4, p, 4); return v4;
+    case 2: memcpy(&v2, p, 2); return v2;
+    default: return *(const uint8_t *)p;
+    }
+}
+
+static inline void host_st(void *p, unsigned size, uint64_t v)
+{
+    switch (size) {
+    case 8: memcpy(p, &v, 8); break;
+    case 4: memcpy(p, &v, 4); break;
+    case 2: memcpy(p, &v, 2); break;
+    default: *(uint8_t *)p = (uint8_t)v; break;
+    }
+}
 
 /* walk.c */
 enum walk_status walk_linear(struct cpu *c, uint64_t la, unsigned acc, unsigned flags,

@@ -32,13 +32,10 @@ enum paging paging_mode(const struct cpu *c)
 
 uint64_t phys_ld(struct cpu *c, uint64_t at, unsigned size)
 {
-    uint64_t v = 0;
     const void *p = ram_host(c->ram, at);
     if (p)
-        memcpy(&v, p, size); /* entries are naturally aligned; host and guest are little-endian */
-    else
-        v = c->bus ? bus_mmio_read(c->bus, hpa(at), size) : ~0ull;
-    return v;
+        return host_ld(p, size); /* entries are naturally aligned */
+    return c->bus ? bus_mmio_read(c->bus, hpa(at), size) : ~0ull;
 }
 
 void phys_st(struct cpu *c, uint64_t at, unsigned size, uint64_t v)
@@ -49,7 +46,7 @@ void phys_st(struct cpu *c, uint64_t at, unsigned size, uint64_t v)
             bus_mmio_write(c->bus, hpa(at), size, v);
         return;
     }
-    memcpy(p, &v, size);
+    host_st(p, size, v);
     struct frame *f = ram_frame(c->ram, at);
     if (f->code)
         ram_code_written(c->ram, c, f, at, size);
