@@ -14,8 +14,9 @@
 static void print_keys(void)
 {
     fprintf(stderr, "\nCtrl-A x  leave        Ctrl-A n  next console\n"
-                    "Ctrl-A s  counts       Ctrl-A =  state hash\n"
-                    "Ctrl-A a  send Ctrl-A  Ctrl-A h  this text\n");
+                    "Ctrl-A c  monitor      Ctrl-A s  counts\n"
+                    "Ctrl-A =  state hash   Ctrl-A a  send Ctrl-A\n"
+                    "Ctrl-A h  this text\n");
 }
 
 static void do_command(struct session *s, enum term_command command)
@@ -40,6 +41,10 @@ static void do_command(struct session *s, enum term_command command)
     case TERM_HASH:
         fprintf(stderr, "\nvitrine: state-hash %016" PRIx64 " at %" PRIu64 "\n",
                 machine_hash(s->machine), machine_icount(s->machine));
+        break;
+    case TERM_MONITOR:
+        s->want_monitor = true;
+        machine_request_stop(s->machine);
         break;
     case TERM_NONE:
         break;

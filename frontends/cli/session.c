@@ -439,13 +439,16 @@ int session_run(struct session *s)
             serve_stopped(s);
             continue;
         }
+        if (s->want_monitor)
+            session_prompt(s);
         const uint64_t done = machine_icount(s->machine);
         const uint64_t left = max == UINT64_MAX ? max : done < max ? max - done : 0;
         if (left == 0) {
             s->end = END_MAX_INSNS;
             break;
         }
-        handle_stop(s, machine_run(s->machine, left, UINT64_MAX));
+        if (s->end == END_NONE)
+            handle_stop(s, machine_run(s->machine, left, UINT64_MAX));
         if (s->gdb && gdb_killed(s->gdb) && s->end == END_NONE)
             s->end = END_KILLED;
     }

@@ -48,6 +48,7 @@ struct session {
     bool interactive; /* keyboard goes to the guest, raw mode */
     bool reads_stdin;
     bool want_stat;
+    bool want_monitor; /* Ctrl-A c */
     enum end_reason end;
     unsigned resets;
     /* host time, for --timeout, pacing and polling only */
@@ -73,5 +74,8 @@ struct json_t *stat_json(const struct session *s);
 /* input.c: between slices: keyboard, typed file, pacing; may set s->end. */
 void session_poll_input(struct session *s);
 void session_pace(struct session *s);
+
+/* prompt.c: monitor commands at the terminal while the machine stands still. */
+void session_prompt(struct session *s);
 
 #endif

@@ -47,6 +47,9 @@ bool term_escape_feed(struct term_escape *esc, uint8_t byte, uint8_t *out,
     case 'n':
         *command = TERM_NEXT;
         return false;
+    case 'c':
+        *command = TERM_MONITOR;
+        return false;
     case 's':
         *command = TERM_STAT;
         return false;

@@ -11,11 +11,12 @@
 /* What the escape sequence asked for. */
 enum term_command {
     TERM_NONE,
-    TERM_EXIT,  /* Ctrl-A x */
-    TERM_HELP,  /* Ctrl-A h or ? */
-    TERM_NEXT,  /* Ctrl-A n: next console */
-    TERM_STAT,  /* Ctrl-A s */
-    TERM_HASH,  /* Ctrl-A = */
+    TERM_EXIT,    /* Ctrl-A x */
+    TERM_HELP,    /* Ctrl-A h or ? */
+    TERM_NEXT,    /* Ctrl-A n: next console */
+    TERM_MONITOR, /* Ctrl-A c: monitor prompt */
+    TERM_STAT,    /* Ctrl-A s */
+    TERM_HASH,    /* Ctrl-A = */
 };
 
 /* Decoder of the Ctrl-A escape; Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. */
