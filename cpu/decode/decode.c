@@ -183,7 +183,8 @@ static bool modrm_matches(uint16_t form, uint8_t m)
 
 static const struct isa_row *find_row(const struct dec *d)
 {
-    const unsigned pfx = d->rep == 0xf3 ? P_F3 : d->rep == 0xf2 ? P_F2 : d->opsz ? P_66 : P_NONE;
+    const bool xchg_r8 = d->map == MAP_1 && d->opcode == 0x90 && (d->rex & 1); /* no PAUSE then */
+    const unsigned pfx = xchg_r8 ? P_NONE : d->rep == 0xf3 ? P_F3 : d->rep == 0xf2 ? P_F2 : d->opsz ? P_66 : P_NONE;
     const struct list *l = &lists[d->map][d->opcode][pfx];
     const uint16_t wrong = d->code == MODE_CODE64 ? A_I64 : A_O64;
     for (unsigned k = 0; k < l->count; k++) {

@@ -233,7 +233,7 @@ ALU_INLINE uint64_t alu_rcr(struct lf *f, uint64_t a, uint64_t n, unsigned size)
     return a;
 }
 
-/* 16-bit double shifts by more than 16 wrap through dest:src:dest, as hardware does. */
+/* 16-bit double shifts by more than 16 (undefined in the SDM) go on with the source again. */
 ALU_INLINE uint64_t alu_shld(struct lf *f, uint64_t a, uint64_t b, uint64_t n, unsigned size)
 {
     const unsigned k = shift_count(n, size), bits = 8 * size;
@@ -244,7 +244,7 @@ ALU_INLINE uint64_t alu_shld(struct lf *f, uint64_t a, uint64_t b, uint64_t n, u
     uint64_t r;
     bool cf;
     if (size == 2) {
-        const uint64_t v = a << 32 | b << 16 | a;
+        const uint64_t v = a << 32 | b << 16 | b;
         r = v << k >> 32;
         cf = v << k >> 48 & 1;
     } else {
@@ -265,7 +265,7 @@ ALU_INLINE uint64_t alu_shrd(struct lf *f, uint64_t a, uint64_t b, uint64_t n, u
     uint64_t r;
     bool cf;
     if (size == 2) {
-        const uint64_t v = a << 32 | b << 16 | a;
+        const uint64_t v = b << 32 | b << 16 | a;
         r = v >> k;
         cf = v >> (k - 1) & 1;
     } else {
