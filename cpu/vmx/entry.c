@@ -78,7 +78,8 @@ static bool load_guest_msrs(struct cpu *c, const struct vmcs *v, uint64_t *faile
     for (uint32_t n = 0; n < v->entry_msr_load_count; n++) {
         struct vmx_msr_entry e;
         *failed = n + 1ull;
-        if (!ram_read(c->ram, hpa(v->entry_msr_load_addr + 16ull * n), &e, sizeof e) ||
+        if (n >= VMX_MSR_LIST_MAX ||
+            !ram_read(c->ram, hpa(v->entry_msr_load_addr + 16ull * n), &e, sizeof e) ||
             !vmx_msr_list_value_ok(c, &e, false) || !msr_write(c, e.index, e.value))
             return false;
     }

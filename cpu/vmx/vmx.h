@@ -59,7 +59,8 @@ struct vmx {
 
 enum vmx_mtf { VMX_MTF_OFF, VMX_MTF_ARMED, VMX_MTF_PENDING };
 
-#define VMX_TIMER_SHIFT 5   /* preemption timer counts TSC bit 5 changes */
+#define VMX_TIMER_SHIFT 2   /* the preemption timer counts changes of TSC bit 2 */
+#define VMX_MSR_LIST_MAX 512 /* entries, as VMX_MISC says */
 #define VMX_CR3_TARGETS 4u
 #define VMX_DEBUGCTL_VALID 0x3ull /* LBR (no effect), BTF */
 
