@@ -293,5 +293,6 @@ OP(emms)
 {
     (void)i;
     mmx_begin(c);
+    mmx_enter(c);
     c->fpu.valid = 0;
 }

@@ -9,15 +9,6 @@
 
 #define W128(hi, lo) ((fp_u128)(hi) << 64 | (lo))
 
-/* 2/pi, Q320, least significant word first */
-static const uint64_t two_over_pi[5] = {
-    0xb7246e3a424dd2e0,
-    0xfe5163abdebbc561,
-    0xdb6295993c439041,
-    0xfc2757d1f534ddc0,
-    0xa2f9836e4e441529,
-};
-
 /* pi/4 and ln 2, Q128; pi/2, Q127; 1/ln 2, Q127 (used doubled) */
 #define PI_4 W128(0xc90fdaa22168c234, 0xc4c6628b80dc1cd1)
 #define PI_2 W128(0xc90fdaa22168c234, 0xc4c6628b80dc1cd1)

@@ -8,7 +8,6 @@
 
 #include "cpu/fpu/fpu.h"
 #include "cpu/flags.h"
-#include "mmu/mmu.h"
 
 /* ---- gates and exceptions ----------------------------------------------------------------------- */
 
@@ -31,19 +30,10 @@ void x87_note(struct cpu *c, const struct insn *i)
     }
 }
 
-/* FOP: the low bits of the opcode byte and ModRM, looked up when an exception asks for it. */
+/* FOP is recorded when an unmasked exception asks for it (SDM 1 8.1.9.1). */
 static void note_opcode(struct cpu *c, const struct insn *i)
 {
-    uint8_t b[15];
-    const uint64_t la = c->seg[SEG_CS].base + insn_rip(c, i);
-    if (!mmu_peek_read(c, la, b, i->len))
-        return;
-    for (unsigned k = 0; k + 1 < i->len; k++) {
-        if ((b[k] & 0xf8) == 0xd8) {
-            c->fpu.op = (uint16_t)((b[k] & 7) << 8 | b[k + 1]);
-            return;
-        }
-    }
+    c->fpu.op = (uint16_t)((isa_rows[i->op].opcode & 7) << 8 | (i->aux & 0xff));
 }
 
 bool x87_raise(struct cpu *c, const struct insn *i, unsigned flags, bool up)
@@ -407,6 +397,17 @@ void op_fstp_st(struct cpu *c, const struct insn *i)
     store_st(c, i, true);
 }
 
+/* D9 D8+i: like FSTP, but an empty ST(0) is popped without a fault and without a store. */
+void op_fstpnce(struct cpu *c, const struct insn *i)
+{
+    struct fpu *f = x87_begin(c);
+    x87_note(c, i);
+    f->sw &= (uint16_t)~SW_C1;
+    if (!x87_empty(f, 0))
+        x87_set(f, i->s & 7, x87_get(f, 0));
+    x87_pop(f);
+}
+
 /* ---- register stack ----------------------------------------------------------------------------- */
 
 void op_fxch(struct cpu *c, const struct insn *i)
@@ -435,11 +436,10 @@ static void fcmov(struct cpu *c, const struct insn *i, bool take)
     const unsigned n = i->s & 7;
     x87_note(c, i);
     if (x87_empty(f, 0) || x87_empty(f, n)) {
-        if (x87_stack_fault(c, i, false) && take)
+        if (x87_stack_fault(c, i, false)) /* whether the condition holds or not */
             x87_set(f, 0, x87_indefinite());
         return;
     }
-    f->sw &= (uint16_t)~SW_C1;
     if (take)
         x87_set(f, 0, x87_get(f, n));
 }
@@ -463,6 +463,7 @@ void op_ffree(struct cpu *c, const struct insn *i)
 {
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
+    f->sw &= (uint16_t)~SW_C1;
     f->valid &= (uint8_t)~(1u << x87_phys(f, i->s & 7));
 }
 
@@ -470,6 +471,7 @@ void op_ffreep(struct cpu *c, const struct insn *i)
 {
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
+    f->sw &= (uint16_t)~SW_C1;
     f->valid &= (uint8_t)~(1u << x87_phys(f, i->s & 7));
     x87_pop(f);
 }

@@ -171,10 +171,9 @@ static void compare_mem(struct cpu *c, const struct insn *i, unsigned kind, unsi
     compare(c, i, b, false, false, pops);
 }
 
-static void compare_reg(struct cpu *c, const struct insn *i, bool quiet, unsigned pops)
+static void compare_reg(struct cpu *c, const struct insn *i, unsigned n, bool quiet, unsigned pops)
 {
     const struct fpu *f = x87_begin(c);
-    const unsigned n = i->s & 7;
     compare(c, i, fp_from_f80(x87_get(f, n)), x87_empty(f, n), quiet, pops);
 }
 
@@ -214,12 +213,12 @@ X87_OP(ficom_m16, compare_mem(c, i, 2, 0))
 X87_OP(ficom_m32, compare_mem(c, i, 3, 0))
 X87_OP(ficomp_m16, compare_mem(c, i, 2, 1))
 X87_OP(ficomp_m32, compare_mem(c, i, 3, 1))
-X87_OP(fcom_st, compare_reg(c, i, false, 0))
-X87_OP(fcomp_st, compare_reg(c, i, false, 1))
-X87_OP(fcompp, compare_reg(c, i, false, 2))
-X87_OP(fucom_st, compare_reg(c, i, true, 0))
-X87_OP(fucomp_st, compare_reg(c, i, true, 1))
-X87_OP(fucompp, compare_reg(c, i, true, 2))
+X87_OP(fcom_st, compare_reg(c, i, i->s & 7, false, 0))
+X87_OP(fcomp_st, compare_reg(c, i, i->s & 7, false, 1))
+X87_OP(fcompp, compare_reg(c, i, 1, false, 2))
+X87_OP(fucom_st, compare_reg(c, i, i->s & 7, true, 0))
+X87_OP(fucomp_st, compare_reg(c, i, i->s & 7, true, 1))
+X87_OP(fucompp, compare_reg(c, i, 1, true, 2))
 X87_OP(fcomi, compare_eflags(c, i, false, false))
 X87_OP(fcomip, compare_eflags(c, i, false, true))
 X87_OP(fucomi, compare_eflags(c, i, true, false))
@@ -470,12 +469,14 @@ static void fprem(struct cpu *c, const struct insn *i, bool nearest)
     const struct fpw w = remainder_of(&e, fp_from_f80(x87_get(f, 0)), fp_from_f80(x87_get(f, 1)),
                                       nearest, &q, &partial);
     const struct f80 r = fp_to_f80(&e, w, 64);
-    f->sw &= (uint16_t)~SW_CC;
     if (!x87_finish(c, i, &e))
         return;
     x87_set(f, 0, r);
-    if (fp_raised(&e) & FX_I)
+    if (w.cls == FC_QNAN) { /* C0 and C3 stay */
+        f->sw &= (uint16_t)~SW_C2;
         return;
+    }
+    f->sw &= (uint16_t)~SW_CC;
     if (partial)
         f->sw |= SW_C2;
     else

@@ -3,8 +3,8 @@
  *
  * SDM 1 8.3.7, 8.3.10. 128-bit series around table points, about 100 correct bits, then one
  * rounding: results are correctly rounded in all but about one case in 2^36, and the same on
- * every host. Range reduction of sin, cos, tan uses 2/pi to 320 bits.
- * Not modelled: the 66-bit pi of SDM 1 8.3.8; results are those of the true functions.
+ * every host. Range reduction of sin, cos, tan is exact, by the 66-bit pi that SDM 1 8.3.8 names and
+ * processors use: far from zero their results are those of an angle slightly off.
  */
 #include "cpu/fpu/x87.h"
 
@@ -12,6 +12,8 @@
 
 #define COUNT(t) ((int)(sizeof(t) / sizeof(t)[0]))
 #define TOP128 ((fp_u128)1 << 127)
+/* pi/2 = HALF_PI_66 * 2^-65 */
+#define HALF_PI_66 ((fp_u128)0x3 << 64 | 0x243f6a8885a308d3)
 
 /* High 128 bits of the product. */
 static fp_u128 mulhi(fp_u128 a, fp_u128 b)
@@ -89,38 +91,25 @@ static struct angle reduce(struct fp a)
     struct angle r = {.sig = (fp_u128)a.sig << 64, .exp = a.exp, .sign = a.sign};
     if (a.exp < -1 || (a.exp == -1 && r.sig <= PI_4))
         return r;
-    uint64_t p[6] = {0};
-    for (int k = 0; k < 5; k++) {
-        const fp_u128 t = (fp_u128)a.sig * two_over_pi[k] + p[k];
-        p[k] = (uint64_t)t;
-        p[k + 1] = (uint64_t)(t >> 64);
-    }
-    /* p * 2^(exp - 383): shift left so that the fraction starts at the top of p[5] */
+    /* exact remainder of |x| by pi/2, in units of 2^-65: one bit of the exponent a step */
+    fp_u128 rem = a.sig;
     unsigned q = 0;
-    for (int n = 383 - a.exp; n < 384; n++) {
-        q = q << 1 | (unsigned)(p[5] >> 63);
-        for (int k = 5; k > 0; k--)
-            p[k] = p[k] << 1 | p[k - 1] >> 63;
-        p[0] <<= 1;
+    for (int k = 0; k < a.exp + 2; k++) {
+        rem <<= 1;
+        q <<= 1;
+        if (rem >= HALF_PI_66) {
+            rem -= HALF_PI_66;
+            q |= 1;
+        }
     }
-    if (p[5] >> 63) { /* nearest quadrant: -1/2 .. 1/2 */
+    if (rem << 1 > HALF_PI_66) { /* nearest quadrant: -pi/4 .. pi/4 */
+        rem = HALF_PI_66 - rem;
         q++;
-        for (int k = 0; k < 6; k++)
-            p[k] = ~p[k];
         r.sign = !r.sign;
     }
-    int exp = -1;
-    while (!(p[5] >> 63)) {
-        for (int k = 5; k > 0; k--)
-            p[k] = p[k] << 1 | p[k - 1] >> 63;
-        p[0] <<= 1;
-        exp--;
-    }
-    const fp_u128 frac = (fp_u128)p[5] << 64 | p[4];
-    const fp_u128 prod = mulhi(frac, PI_2); /* pi/2 = PI_2 * 2^-127 */
-    const int n = fp_clz128(prod);
-    r.sig = prod << n;
-    r.exp = exp + 1 - n;
+    const int n = fp_clz128(rem);
+    r.sig = rem << n;
+    r.exp = 127 - n - 65;
     r.quadrant = a.sign ? 0 - q : q;
     return r;
 }

@@ -368,7 +368,10 @@ void op_hlt(struct cpu *c, const struct insn *i)
 /* Spinning LPs give their turn to the others (design.md 2.3). */
 void op_pause(struct cpu *c, const struct insn *i)
 {
-    (void)i;
+    if (i->d) { /* REX.B: XCHG R8, rAX */
+        op_xchg_ra(c, i);
+        return;
+    }
     if (c->non_root)
         vmx_intercept_pause(c);
     if (c->lp_count > 1)

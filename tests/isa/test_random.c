@@ -1,0 +1,377 @@
+/*
+ * tests/isa/test_random.c: random instructions on the host's processor and on the engine, compared.
+ *
+ *   test_random [--seed=N] [--count=N] [--rows=TEXT] [--semantic] [--failures=N] [--list]
+ *
+ * count 0 runs for ever. --rows takes rows whose mnemonic or semantic name has TEXT in it, or
+ * equals it when written =TEXT. Without arguments: 500,000 cases through the engine and 100,000
+ * through the semantic functions, seed 1.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/x86.h"
+#include "cpu/fpu/fpu.h"
+#include "tests/isa/isatest.h"
+#include "tests/isa/rng.h"
+
+struct options {
+    uint64_t seed, count;
+    const char *rows;
+    bool semantic, list;
+    unsigned failures;
+};
+
+static const struct differ differs[] = {
+#define DIFFER(sem_, mnemonic_, what_, reason_)                                                   \
+    {.sem = sem_, .mnemonic = mnemonic_, .what = what_, .reason = reason_},
+#include "tests/isa/differ.def"
+#undef DIFFER
+};
+
+unsigned differ_of(const struct isa_row *row)
+{
+    unsigned what = 0;
+    for (unsigned n = 0; n < sizeof differs / sizeof differs[0]; n++) {
+        const struct differ *d = &differs[n];
+        if ((d->sem && !strcmp(d->sem, row->sem_name)) ||
+            (d->mnemonic && !strcmp(d->mnemonic, row->mnemonic)))
+            what |= d->what;
+    }
+    return what;
+}
+
+/* ---- comparison --------------------------------------------------------------------------------- */
+
+static const char *const reg_name[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                         "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+
+struct report {
+    char text[2048];
+    size_t n;
+};
+
+__attribute__((format(printf, 2, 3))) static void note(struct report *rep, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (rep->n < sizeof rep->text)
+        rep->n += (size_t)vsnprintf(rep->text + rep->n, sizeof rep->text - rep->n, fmt, ap);
+    va_end(ap);
+}
+
+static void hex(char *to, const uint8_t *b, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++)
+        sprintf(to + 2 * k, "%02x", b[n - 1 - k]);
+}
+
+static void compare_bytes(struct report *rep, const char *what, const uint8_t *host,
+                          const uint8_t *ours, unsigned n)
+{
+    char a[40], b[40];
+    if (!memcmp(host, ours, n))
+        return;
+    hex(a, host, n);
+    hex(b, ours, n);
+    note(rep, "    %-8s host %s ours %s\n", what, a, b);
+}
+
+/* Distance of two extended values with the same sign and neighbouring exponents. */
+static bool close_f80(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t x, y;
+    uint16_t ex, ey;
+    memcpy(&x, a, 8);
+    memcpy(&y, b, 8);
+    memcpy(&ex, a + 8, 2);
+    memcpy(&ey, b + 8, 2);
+    if (ex == ey)
+        return (x > y ? x - y : y - x) <= 2;
+    return ex - ey == 1 ? y - x * 2 + 4 <= 8 : ey - ex == 1 && x - y * 2 + 4 <= 8;
+}
+
+static void compare_fx(struct report *rep, const struct test_result *h, const struct test_result *o,
+                       unsigned df)
+{
+    uint16_t hs, os;
+    memcpy(&hs, h->fx + FX_FSW, 2);
+    memcpy(&os, o->fx + FX_FSW, 2);
+    if (df & DF_ULP)
+        os = (uint16_t)((os & ~0x0200) | (hs & 0x0200));
+    compare_bytes(rep, "fcw", h->fx + FX_FCW, o->fx + FX_FCW, 2);
+    compare_bytes(rep, "fsw", (uint8_t *)&hs, (uint8_t *)&os, 2);
+    compare_bytes(rep, "ftw", h->fx + FX_FTW, o->fx + FX_FTW, 1);
+    compare_bytes(rep, "mxcsr", h->fx + FX_MXCSR, o->fx + FX_MXCSR, 4);
+    for (unsigned k = 0; k < 8; k++) {
+        char name[8];
+        const uint8_t *a = h->fx + FX_ST + 16 * k, *b = o->fx + FX_ST + 16 * k;
+        sprintf(name, "st%u", k);
+        if (!(df & DF_ULP) || !close_f80(a, b))
+            compare_bytes(rep, name, a, b, 10);
+    }
+    for (unsigned k = 0; k < 16; k++) {
+        char name[8];
+        sprintf(name, "xmm%u", k);
+        compare_bytes(rep, name, h->fx + FX_XMM + 16 * k, o->fx + FX_XMM + 16 * k, 16);
+    }
+}
+
+/* Bytes of a stored environment that differ between vendors. */
+static bool env_byte(const struct isa_row *row, unsigned at, bool wide)
+{
+    if (!strcmp(row->sem_name, "fxsave"))
+        return (at >= 6 && at < 24) || (at >= 28 && at < 32);
+    return wide ? at >= 12 && at < 28 : at >= 6 && at < 14;
+}
+
+static void compare_memory(struct report *rep, const uint8_t *pattern, const struct test_result *h,
+                           const struct test_result *o, const struct isa_row *row, unsigned df,
+                           bool wide)
+{
+    const uint8_t *a = h->mem_changed ? h->mem : pattern, *b = o->mem_changed ? o->mem : pattern;
+    if (a == b || !memcmp(a, b, DATA_RW))
+        return;
+    unsigned first = 0, shown = 0;
+    if (df & DF_FX_MEM) {
+        while (first < DATA_RW && b[first] == pattern[first] && a[first] == pattern[first])
+            first++;
+    }
+    for (unsigned k = first; k < DATA_RW && shown < 16; k++) {
+        if (a[k] == b[k] || ((df & DF_FX_MEM) && env_byte(row, k - first, wide)))
+            continue;
+        note(rep, "    [%llx]  host %02x ours %02x was %02x\n",
+             (unsigned long long)(DATA_VA + k), a[k], b[k], pattern[k]);
+        shown++;
+    }
+}
+
+static void compare(struct report *rep, const struct test_case *t, const uint8_t *pattern,
+                    const struct test_result *h, const struct test_result *o,
+                    const struct isa_row *row)
+{
+    const unsigned df = row ? differ_of(row) : 0;
+    if (h->vec != o->vec)
+        note(rep, "    vector   host %d (error %x, cr2 %llx) ours %d (error %x, cr2 %llx)\n", h->vec,
+             h->err, (unsigned long long)h->cr2, o->vec, o->err, (unsigned long long)o->cr2);
+    const bool fault = h->vec != VEC_NONE;
+    if (fault && h->vec == o->vec) {
+        const uint32_t free_bits = h->vec == 14 && h->cr2 >> 47 ? 1 : 0; /* kernel half: P is its own */
+        if (((h->err ^ o->err) & ~free_bits) && (h->vec == 14 || h->vec == 13 || h->vec == 12))
+            note(rep, "    error    host %x ours %x\n", h->err, o->err);
+        if (h->cr2 != o->cr2 && !(df & DF_FAULT))
+            note(rep, "    cr2      host %llx ours %llx\n", (unsigned long long)h->cr2,
+                 (unsigned long long)o->cr2);
+    }
+    if (h->rip != o->rip)
+        note(rep, "    rip      host %llx ours %llx\n", (unsigned long long)h->rip,
+             (unsigned long long)o->rip);
+    for (unsigned n = 0; n < 16; n++) {
+        if (h->r[n] != o->r[n])
+            note(rep, "    %-8s host %016llx ours %016llx was %016llx\n", reg_name[n],
+                 (unsigned long long)h->r[n], (unsigned long long)o->r[n],
+                 (unsigned long long)t->r[n]);
+    }
+    const uint64_t undefined = row && !fault ? row->fl_undefined : 0;
+    const uint64_t diff = (h->flags ^ o->flags) & (FL_ARITH | FL_DF | FL_AC | FL_NT | FL_ID) & ~undefined;
+    if (diff)
+        note(rep, "    flags    host %llx ours %llx was %llx differ %llx\n",
+             (unsigned long long)h->flags, (unsigned long long)o->flags,
+             (unsigned long long)t->flags, (unsigned long long)diff);
+    const bool mem = t->target != 0;
+    if (!((df & DF_FAULT) && h->vec == 14) && !((df & DF_MEM_X87) && mem))
+        compare_fx(rep, h, o, df);
+    bool wide = true;
+    for (unsigned k = 0; k < t->len && t->code[k] < 0xd8; k++)
+        wide &= t->code[k] != 0x66 || (t->len > k + 1 && (t->code[k + 1] & 0xf8) == 0x48);
+    compare_memory(rep, pattern, h, o, row, df, wide);
+}
+
+static void print_case(const struct test_case *t, const struct isa_row *row, uint64_t number)
+{
+    printf("case %llu: %s (%s):", (unsigned long long)number, row ? row->mnemonic : "(bad)",
+           row ? row->sem_name : "-");
+    for (unsigned k = 0; k < t->len; k++)
+        printf(" %02x", t->code[k]);
+    uint16_t cw, sw;
+    uint32_t mxcsr;
+    memcpy(&cw, t->fx + FX_FCW, 2);
+    memcpy(&sw, t->fx + FX_FSW, 2);
+    memcpy(&mxcsr, t->fx + FX_MXCSR, 4);
+    printf("\n    before: rip %llx flags %llx mxcsr %x fcw %x fsw %x ftw %x\n",
+           (unsigned long long)t->rip, (unsigned long long)t->flags, mxcsr, cw, sw, t->fx[FX_FTW]);
+    char b[40];
+    hex(b, t->fx + FX_ST, 10);
+    printf("    st0 %s", b);
+    hex(b, t->fx + FX_ST + 16, 10);
+    printf(" st1 %s\n", b);
+    for (unsigned n = 0; n < 16; n++)
+        printf("    %s %016llx%s", reg_name[n], (unsigned long long)t->r[n], n % 4 == 3 ? "\n" : "");
+    if (row && row->feature >= F_SSE && row->feature <= F_SSE42 && t->len >= 2) {
+        const unsigned modrm = t->code[t->len - 1];
+        for (unsigned k = 0; k < 16; k++) {
+            if ((k & 7) != (modrm & 7) && (k & 7) != (modrm >> 3 & 7))
+                continue;
+            hex(b, t->fx + FX_XMM + 16 * k, 16);
+            printf("    xmm%u %s\n", k, b);
+        }
+    }
+}
+
+/* Operands for which the result is the vendor's. */
+static bool is_free(const struct isa_row *row, const struct insn *i, const struct test_case *t,
+                    const struct test_result *h)
+{
+    const unsigned df = row ? differ_of(row) : 0;
+    if ((df & DF_ZERO_SRC) && h->vec == VEC_NONE && (h->flags & FL_ZF))
+        return true;
+    const unsigned count = row && row->op[2] == OP_CL ? (unsigned)t->r[1] : (unsigned)i->imm;
+    return (df & DF_COUNT) && i->osize == 2 && (count & 31) > 16;
+}
+
+/* ---- runs --------------------------------------------------------------------------------------- */
+
+static bool row_wanted(const struct isa_row *row, const char *filter)
+{
+    if (!filter)
+        return true;
+    if (*filter == '=')
+        return !strcmp(row->mnemonic, filter + 1) || !strcmp(row->sem_name, filter + 1);
+    return strstr(row->mnemonic, filter) || strstr(row->sem_name, filter);
+}
+
+static unsigned choose_rows(const struct options *o, uint32_t *rows)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < isa_row_count; k++) {
+        if (gen_usable(&isa_rows[k]) && row_wanted(&isa_rows[k], o->rows))
+            rows[n++] = k;
+    }
+    return n;
+}
+
+static void fill_batch(struct shared *s, struct engine_side *e, const struct options *o,
+                       const uint32_t *rows, unsigned row_count, uint64_t *number, uint64_t *numbers)
+{
+    gen_pattern(o->seed ^ *number * 0x632be59bd9b4e019ull, s->pattern);
+    engine_side_batch(e, s->pattern);
+    s->count = 0;
+    while (s->count < BATCH) {
+        struct test_case *t = &s->cases[s->count];
+        const uint64_t k = (*number)++;
+        struct insn i;
+        if (!gen_case(o->seed, k, s->pattern, rows[k % row_count], t))
+            continue;
+        /* prefixes may have made it another row: that one must be usable too */
+        const struct isa_row *row = engine_side_decode(e, t, &i);
+        if (row && !gen_usable(row))
+            continue;
+        numbers[s->count++] = k;
+    }
+}
+
+static int run(const struct options *o, const char *name)
+{
+    static uint32_t rows[8192];
+    static uint64_t numbers[BATCH];
+    static struct test_result ours;
+    const unsigned row_count = choose_rows(o, rows);
+    struct shared *s = native_start();
+    struct engine_side *e = engine_side_new(o->semantic);
+    uint64_t done = 0, number = 0;
+    unsigned failures = 0;
+    while (row_count && s && (o->count == 0 || done < o->count) && failures < o->failures) {
+        fill_batch(s, e, o, rows, row_count, &number, numbers);
+        if (!native_run(s)) {
+            printf("the host's side died\n");
+            print_case(&s->cases[s->at ? s->at - 1 : 0], &isa_rows[s->cases[s->at].row], s->at);
+            failures++;
+            break;
+        }
+        for (unsigned k = 0; k < s->count && failures < o->failures; k++, done++) {
+            const struct test_case *t = &s->cases[k];
+            struct insn i;
+            const struct isa_row *row = engine_side_decode(e, t, &i);
+            struct report rep = {.n = 0};
+            engine_side_run(e, t, &ours);
+            if (!is_free(row, &i, t, &s->results[k]))
+                compare(&rep, t, s->pattern, &s->results[k], &ours, row);
+            if (rep.n) {
+                print_case(t, row, numbers[k]);
+                printf("%s", rep.text);
+                failures++;
+            }
+        }
+    }
+    engine_side_free(e);
+    native_stop();
+    printf("%s %s: %llu cases of %u rows, %u differ\n", failures || !row_count ? "not ok" : "ok", name,
+           (unsigned long long)done, row_count, failures);
+    return failures || !row_count;
+}
+
+static void list_rows(const struct options *o)
+{
+    for (unsigned k = 0; k < isa_row_count; k++) {
+        const struct isa_row *r = &isa_rows[k];
+        if (row_wanted(r, o->rows))
+            printf("%-12s %-14s %s\n", r->mnemonic, r->sem_name,
+                   gen_usable(r)             ? "tested"
+                   : r->attrs & A_I64        ? "not in 64-bit mode"
+                   : differ_of(r) & DF_SKIP  ? "host differs"
+                                             : "system or host-dependent");
+    }
+    for (unsigned n = 0; n < sizeof differs / sizeof differs[0]; n++)
+        printf("differs: %s: %s\n", differs[n].sem ? differs[n].sem : differs[n].mnemonic,
+               differs[n].reason);
+}
+
+static bool parse(struct options *o, int argc, char **argv)
+{
+    for (int k = 1; k < argc; k++) {
+        const char *a = argv[k];
+        if (!strncmp(a, "--seed=", 7))
+            o->seed = strtoull(a + 7, NULL, 0);
+        else if (!strncmp(a, "--count=", 8))
+            o->count = strtoull(a + 8, NULL, 0);
+        else if (!strncmp(a, "--rows=", 7))
+            o->rows = a + 7;
+        else if (!strncmp(a, "--failures=", 11))
+            o->failures = (unsigned)strtoul(a + 11, NULL, 0);
+        else if (!strcmp(a, "--semantic"))
+            o->semantic = true;
+        else if (!strcmp(a, "--list"))
+            o->list = true;
+        else
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.seed = 1, .count = 500000, .failures = 10};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!parse(&o, argc, argv)) {
+        fprintf(stderr, "usage: test_random [--seed=N] [--count=N] [--rows=TEXT] [--semantic] "
+                        "[--failures=N] [--list]\n");
+        return 2;
+    }
+    if (o.list) {
+        list_rows(&o);
+        return 0;
+    }
+    if (native_missing()) {
+        printf("skip random instructions: %s\n", native_missing());
+        return 0;
+    }
+    if (argc > 1)
+        return run(&o, o.semantic ? "random semantics" : "random instructions");
+    int rc = run(&o, "random instructions");
+    o.semantic = true;
+    o.count = 100000;
+    rc |= run(&o, "random semantics");
+    return rc;
+}
