@@ -1,0 +1,54 @@
+/*
+ * devices/chipset/chipset.h: the small devices of a PC's board, one constructor each. Each claims its
+ * ports or range on the bus, registers its events, and returns its struct dev (NULL: out of memory or
+ * range taken).
+ */
+#ifndef DEVICES_CHIPSET_CHIPSET_H
+#define DEVICES_CHIPSET_CHIPSET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/bus.h"
+#include "core/clock.h"
+#include "core/dev.h"
+#include "core/dma.h"
+#include "core/irq.h"
+
+/* What a guest can ask of the whole machine. */
+enum board_request { BOARD_POWEROFF, BOARD_RESET, BOARD_EXIT };
+struct board_port {
+    void (*request)(void *opaque, enum board_request what, uint32_t value);
+    void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
+    void *opaque;
+};
+
+/* 8254 and port 0x61: IRQ 0 */
+struct dev *pit_new(struct bus *bus, struct clock *clock, const struct irq_line *irq);
+/* MC146818 at 0x70: IRQ 8; seconds since 1970 at power-on; RAM sizes for CMOS 0x34.. */
+struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line *irq,
+                    uint64_t epoch, uint64_t ram_low, uint64_t ram_high);
+/* IA-PC HPET at 0xfed00000, three timers; irq: 24 I/O APIC lines, legacy: IRQ 0 and 8 lines */
+#define HPET_BASE 0xfed00000ull
+struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
+                     const struct irq_line *legacy0, const struct irq_line *legacy8);
+/* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9. Reset at 0xcf9 */
+#define PM_BASE       0x600
+#define PM_TIMER      0x608
+#define PM_GPE0       0x620
+#define PM_SLP_TYP_S5 5
+struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *sci,
+                   const struct board_port *board);
+/* Debug console 0xe9 and 0x402, exit 0xf4, POST code 0x80, port 0x92, i8042's reset command */
+struct dev *debugport_new(struct bus *bus, const struct board_port *board);
+struct dev *i8042_new(struct bus *bus, const struct irq_line *irq1, const struct board_port *board);
+/* fw_cfg at 0x510 with DMA */
+struct fwcfg_file {
+    const char *name;
+    const void *bytes; /* must outlive the device */
+    size_t len;
+};
+struct dev *fwcfg_new(struct bus *bus, const struct dma *dma, const struct fwcfg_file *files,
+                      unsigned count, unsigned cpus, uint64_t ram);
+
+#endif

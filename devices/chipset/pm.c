@@ -1,0 +1,145 @@
+/*
+ * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer, GPE0
+ * (no events), reset register 0xcf9. Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
+ * Not modelled: S1-S4, power and sleep buttons, the timer's overflow event.
+ */
+#include <stdlib.h>
+
+#include "devices/chipset/chipset.h"
+#include "lib/log.h"
+
+#define PM_HZ 3579545ull
+
+struct pm {
+    struct dev dev;
+    struct clock *clock;
+    struct irq_line sci;
+    struct board_port board;
+    /* state */
+    uint16_t status, enable, control;
+    uint8_t gpe_enable[2], reset_control;
+};
+
+static const struct field fields[] = {
+    FIELD(struct pm, status, 0, "PM1a status"),
+    FIELD(struct pm, enable, 0, "PM1a enable"),
+    FIELD(struct pm, control, 1, "PM1a control: ACPI mode on"),
+    FIELD_ARRAY(struct pm, gpe_enable, 0, "GPE0 enable"),
+    FIELD(struct pm, reset_control, 0, "port 0xcf9"),
+    FIELD_END,
+};
+
+static uint64_t pm_read(void *dev, uint64_t offset, unsigned size)
+{
+    const struct pm *p = dev;
+    uint64_t v;
+    switch (offset & ~1ull) {
+    case 0:
+        v = p->status;
+        break;
+    case 2:
+        v = p->enable;
+        break;
+    case 4:
+        v = p->control;
+        break;
+    case 8:
+    case 10:
+        v = (uint64_t)((unsigned __int128)clock_now(p->clock) * PM_HZ / 1000000000u) & 0xffffffff;
+        break;
+    default:
+        v = 0;
+        break;
+    }
+    if (offset >= 8)
+        return v >> 8 * (offset - 8);
+    (void)size;
+    return v >> 8 * (offset & 1);
+}
+
+static void pm_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+    struct pm *p = dev;
+    const unsigned shift = 8 * (offset & 1);
+    const uint16_t mask = (uint16_t)((size == 1 ? 0xffu : 0xffffu) << shift);
+    const uint16_t v = (uint16_t)(value << shift);
+    switch (offset & ~1ull) {
+    case 0:
+        p->status &= (uint16_t) ~(v & mask);
+        break;
+    case 2:
+        p->enable = (uint16_t)((p->enable & ~mask) | (v & mask));
+        break;
+    case 4:
+        p->control = (uint16_t)((p->control & ~mask) | (v & mask));
+        if (p->control & 1u << 13) {
+            const unsigned type = p->control >> 10 & 7;
+            p->control &= (uint16_t) ~(1u << 13);
+            if (type == PM_SLP_TYP_S5)
+                p->board.request(p->board.opaque, BOARD_POWEROFF, 0);
+            else
+                LOG_STUB("pm", "sleep type %u", type);
+        }
+        p->control |= 1;
+        break;
+    default:
+        break;
+    }
+}
+
+static uint64_t gpe_read(void *dev, uint64_t offset, unsigned size)
+{
+    (void)size;
+    return offset < 2 ? 0 : ((const struct pm *)dev)->gpe_enable[offset - 2];
+}
+static void gpe_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
+{
+    (void)size;
+    if (offset >= 2)
+        ((struct pm *)dev)->gpe_enable[offset - 2] = (uint8_t)v;
+}
+
+static uint64_t reset_read(void *dev, uint64_t offset, unsigned size)
+{
+    (void)offset;
+    (void)size;
+    return ((const struct pm *)dev)->reset_control;
+}
+static void reset_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
+{
+    struct pm *p = dev;
+    (void)offset;
+    (void)size;
+    const uint8_t was = p->reset_control;
+    p->reset_control = v & 0x0a;
+    if ((v & 4) && !(was & 4))
+        p->board.request(p->board.opaque, BOARD_RESET, 0);
+}
+
+static const struct bus_ops pm_ops = {pm_read, pm_write, 4}, gpe_ops = {gpe_read, gpe_write, 1},
+                            reset_ops = {reset_read, reset_write, 1};
+
+static void pm_free(struct dev *d)
+{
+    free(d);
+}
+static const struct dev_class pm_class = {"pm", fields, NULL, pm_free};
+
+struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *sci,
+                   const struct board_port *board)
+{
+    struct pm *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->dev = (struct dev){.cls = &pm_class, .id = "pm0"};
+    p->clock = clock;
+    p->sci = *sci;
+    p->board = *board;
+    if (bus_map_port(bus, PM_BASE, 12, &pm_ops, p, "pm") ||
+        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0") ||
+        bus_map_port(bus, 0xcf9, 1, &reset_ops, p, "reset")) {
+        free(p);
+        return NULL;
+    }
+    return &p->dev;
+}
