@@ -72,7 +72,8 @@ struct block {
     uint16_t n;           /* instructions */
     uint16_t start_off;   /* rip_off of the first one */
     uint16_t flags;       /* engine's own */
-    uint16_t valid;
+    uint8_t valid;
+    uint8_t room;         /* instructions that its memory holds (n may be less) */
     struct insn insn[];
 };
 

@@ -30,6 +30,7 @@ struct frame {
 
 enum {
     FRAME_FAST_WRITE = 1 << 0, /* some LP may hold a fast write tag for it */
+    FRAME_SPLIT = 1 << 1,      /* engine's: a page-split instruction may end here */
 };
 
 struct ram {

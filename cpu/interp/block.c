@@ -1,6 +1,9 @@
 /*
  * The cache of decoded blocks: building, finding, killing, eviction.
  *
+ * A killed block stays in the hash, invalid: when the same bytes' address is decoded again, as in
+ * self-modifying code, its memory is used again and jump cache entries that name it are right again.
+ *
  * Memory is an arena of two halves. When one is full the other one is emptied and becomes current, so
  * the younger half of all blocks survives. Killed blocks stay in place until then: the running
  * chain may still be in one.
@@ -53,7 +56,17 @@ static unsigned hash_of(uint64_t hpa, uint32_t mode)
 struct block *block_find(struct engine *e, uint64_t hpa, uint32_t mode)
 {
     for (struct block *b = e->hash[hash_of(hpa, mode)]; b; b = b->hash_next) {
-        if (b->key == hpa && b->mode == mode)
+        if (b->key == hpa && b->mode == mode && b->valid)
+            return b;
+    }
+    return NULL;
+}
+
+/* An invalid block of this address with room for n instructions. */
+static struct block *find_dead(struct engine *e, uint64_t hpa, uint32_t mode, unsigned n)
+{
+    for (struct block *b = e->hash[hash_of(hpa, mode)]; b; b = b->hash_next) {
+        if (b->key == hpa && b->mode == mode && !b->valid && b->room >= n)
             return b;
     }
     return NULL;
@@ -98,6 +111,8 @@ static void frame_mask(struct engine *e, uint64_t hpa)
     f->code = 0;
     for (const struct block *b = f->blocks; b; b = b->next)
         f->code |= b->granules;
+    if (!(f->flags & FRAME_SPLIT))
+        return;
     for (unsigned k = 0; k < SPLIT_SLOTS; k++) {
         if (e->split[k] && e->split[k]->frame2 == (uint32_t)(hpa >> 12))
             f->code |= second_granules(e->split[k]);
@@ -110,7 +125,6 @@ void block_kill(struct engine *e, struct block *b)
         return;
     b->valid = 0;
     b->link[0] = b->link[1] = NULL;
-    hash_remove(e, b);
     struct frame *f = ram_frame(e->ram, b->key);
     if (f)
         frame_remove(f, b);
@@ -150,7 +164,7 @@ static void frame_written(struct engine *e, uint64_t hpa, unsigned first, unsign
             any = true;
         }
     }
-    for (unsigned k = 0; k < SPLIT_SLOTS; k++) {
+    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
         struct block *b = e->split[k];
         if (b && b->frame2 == (uint32_t)(hpa >> 12) &&
             first < ((b->start_off + b->insn[0].len) & 4095u)) {
@@ -196,12 +210,12 @@ static void half_clear(struct engine *e, unsigned half)
     uint8_t *p = e->arena + half * (size_t)(ARENA_SIZE / 2), *end = p + e->used[half];
     while (p < end) {
         struct block *b = (struct block *)p;
-        p += block_size(b->n);
-        if (!b->valid)
-            continue;
-        const uint64_t key = b->key;
-        block_kill(e, b);
-        frame_mask(e, key);
+        p += block_size(b->room);
+        if (b->valid) {
+            block_kill(e, b);
+            frame_mask(e, b->key);
+        }
+        hash_remove(e, b);
     }
     e->used[half] = 0;
     forget_jumps(e);
@@ -223,19 +237,31 @@ static struct block *arena_open(struct engine *e)
     return (struct block *)(e->arena + e->half * (size_t)(ARENA_SIZE / 2) + e->used[e->half]);
 }
 
-static void arena_commit(struct engine *e, const struct block *b)
+static void arena_commit(struct engine *e, struct block *b)
 {
+    b->room = (uint8_t)b->n;
     e->used[e->half] += block_size(b->n);
+    struct block **slot = &e->hash[hash_of(b->key, b->mode)];
+    b->hash_next = *slot;
+    *slot = b;
+}
+
+/* Move a block built at the arena's end into the memory of a dead one of its address. */
+static struct block *reuse(struct block *dead, const struct block *b)
+{
+    struct block *const hash_next = dead->hash_next;
+    const uint8_t room = dead->room;
+    memcpy(dead, b, block_size(b->n));
+    dead->hash_next = hash_next;
+    dead->room = room;
+    return dead;
 }
 
 /* ---- building ---- */
 static void insert(struct cpu *c, struct block *b, struct frame *f)
 {
     struct engine *e = c->engine;
-    struct block **slot = &e->hash[hash_of(b->key, b->mode)];
     b->valid = 1;
-    b->hash_next = *slot;
-    *slot = b;
     b->next = f->blocks;
     f->blocks = b;
     f->code |= b->granules;
@@ -250,6 +276,7 @@ static void insert(struct cpu *c, struct block *b, struct frame *f)
         *split = b;
         struct frame *f2 = ram_frame(e->ram, (uint64_t)b->frame2 << 12);
         if (f2) {
+            f2->flags |= FRAME_SPLIT;
             f2->code |= second_granules(b);
             ram_code_added(e->ram, f2, (uint64_t)b->frame2 << 12);
         }
@@ -353,7 +380,11 @@ struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_
     b->start_off = (uint16_t)start;
     b->granules = granule_mask(start, off > 4096 ? 4095 : off - 1);
     end_block(b, off);
-    arena_commit(e, b);
+    struct block *dead = find_dead(e, hpa, c->mode, b->n);
+    if (dead)
+        b = reuse(dead, b);
+    else
+        arena_commit(e, b);
     fast_assign(e, b);
     insert(c, b, f);
     return b;

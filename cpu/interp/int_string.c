@@ -173,7 +173,8 @@ static uint8_t *run_host(struct cpu *c, const struct str *s, uint64_t la, uint64
     const uint64_t low = s->step > 0 ? la : la - (n - 1) * s->size;
     if ((low & 4095) + n * s->size > 4096)
         return NULL;
-    return mmu_bulk(c, low, access);
+    uint8_t *p = mmu_bulk(c, la, access); /* the first element's address: it is the one that faults */
+    return p ? p - (la - low) : NULL;
 }
 
 static bool bulk_allowed(const struct cpu *c)
