@@ -1,8 +1,10 @@
 /*
- * Slow paths of data access: TLB misses, page crossings, device memory, code pages, watched pages, #AC.
+ * Slow paths of data access: TLB misses, page crossings, device memory, code pages, watched pages,
+ * #AC.
  *
- * All pages of an access are translated before the first byte moves, so a fault leaves nothing half done.
- * Device accesses go to the bus in the size of the instruction unless they cross a page.
+ * All pages of an access are translated before the first byte moves, so a fault leaves nothing
+ * half done. Device accesses go to the bus in the size of the instruction unless they cross a
+ * page.
  *
  * Not modelled: #AC for 16-byte SSE operands, split-lock exceptions.
  */
@@ -16,8 +18,8 @@ static uint64_t device_read(struct cpu *c, const struct page *p, unsigned off, u
     const uint64_t v = p->apic ? c->apic_ops->mmio_read(c->apic, off, size)
                                : bus_mmio_read(c->bus, hpa(p->hpa + off), size);
     if (trace_on(c->trace, TP_io_mmio_read))
-        trace_emit(c->trace, TP_io_mmio_read, (uint8_t)c->index, cpu_icount(c),
-                   clock_now(c->clock), p->gpa + off, size, v, cpu_rip(c), 0, 0);
+        trace_emit(c->trace, TP_io_mmio_read, (uint8_t)c->index, cpu_icount(c), clock_now(c->clock),
+                   p->gpa + off, size, v, cpu_rip(c), 0, 0);
     return v;
 }
 
@@ -96,7 +98,8 @@ static bool crosses(uint64_t la, unsigned len)
     return (la & 4095) + len > 4096;
 }
 
-/* The second page of an access: wraps at 4 GiB outside 64-bit mode, #GP/#SS is the caller's there. */
+/* The second page of an access: wraps at 4 GiB outside 64-bit mode, #GP/#SS is the caller's
+ * there. */
 static uint64_t next_page(const struct cpu *c, uint64_t la)
 {
     const uint64_t next = (la & TLB_PAGE_MASK) + 4096;

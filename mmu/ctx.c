@@ -1,10 +1,10 @@
 /*
  * Contexts: which address space and access class c->ctx stands for, and the architectural
- * invalidations (SDM 3A 4.10.4, 3C 29.4.3). Flushes take new serial numbers; only INVLPG of an address
- * in a large page walks the first-level table.
+ * invalidations (SDM 3A 4.10.4, 3C 29.4.3). Flushes take new serial numbers; only INVLPG of an
+ * address in a large page walks the first-level table.
  *
- * Workload: SYSCALL, IRET, STAC and CLAC change the class only; Linux writes CR3 with bit 63 set for
- * PCIDs it knows; hypervisors change VPID and EPTP at each entry and exit.
+ * Workload: SYSCALL, IRET, STAC and CLAC change the class only; Linux writes CR3 with bit 63 set
+ * for PCIDs it knows; hypervisors change VPID and EPTP at each entry and exit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +207,8 @@ static bool huge_has(const uint64_t f[4], uint64_t la)
     return f[bit / 64] >> (bit % 64) & 1;
 }
 
-/* One page of every as that the predicate of INVLPG/INVPCID/INVVPID names. pcid_key: as key or 0. */
+/* One page of every as that the predicate of INVLPG/INVPCID/INVVPID names. pcid_key: as key or
+ * 0. */
 static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *as, uint64_t la,
                             bool globals)
 {
@@ -225,8 +226,8 @@ static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *a
         const uint64_t base = la >> shift << shift | big;
         struct l2_entry *e = m->l2[(la >> shift) & (L2_SETS - 1)];
         for (unsigned w = 0; w < L2_WAYS; w++) {
-            if (e[w].tag == base && ((as && e[w].serial == as->serial) ||
-                                     (globals && e[w].serial == g->gserial)))
+            if (e[w].tag == base &&
+                ((as && e[w].serial == as->serial) || (globals && e[w].serial == g->gserial)))
                 e[w].serial = 0;
         }
         if (!large)

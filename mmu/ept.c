@@ -1,6 +1,7 @@
 /*
- * EPT: guest-physical to machine-physical (SDM 3C 29.3). Four levels, 2 MiB and 1 GiB pages, A/D flags,
- * execute-only pages; results cached per 4 KiB page and per page table under the guest's EPT serial.
+ * EPT: guest-physical to machine-physical (SDM 3C 29.3). Four levels, 2 MiB and 1 GiB pages, A/D
+ * flags, execute-only pages; results cached per 4 KiB page and per page table under the guest's
+ * EPT serial.
  *
  * Not modelled: five levels, mode-based execute control, #VE, PML, sub-page write permissions.
  */

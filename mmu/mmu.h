@@ -44,7 +44,8 @@ void mmu_flush_guest(struct cpu *c);  /* CR0/CR4/EFER paging bits changed: this 
 void mmu_flush_all(struct cpu *c);    /* reset, debugger */
 void mmu_invept(struct cpu *c, bool single, uint64_t eptp);
 void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la); /* types of INVVPID */
-/* Drop fast write tags of one machine frame on this LP (code appeared), or all of one linear page. */
+/* Drop fast write tags of one machine frame on this LP (code appeared), or all of one linear
+ * page. */
 void mmu_drop_frame(struct cpu *c, uint64_t hpa);
 void mmu_watch_changed(struct cpu *c); /* debug watchpoints or DR7 changed: refill with care */
 

@@ -6,8 +6,9 @@
  * guest, for global pages), so a flush takes a new serial and touches no entry. A first-level tag
  * holds the as's slot number (9 bits) and the access class (3 bits).
  *
- * The L2 TLB is FIFO and includes the first level and the fetch TLB. So what it holds, and with it when
- * accessed flags are set again, does not depend on first-level contents, that is not on a debugger.
+ * The L2 TLB is FIFO and includes the first level and the fetch TLB. So what it holds, and with it
+ * when accessed flags are set again, does not depend on first-level contents, that is not on a
+ * debugger.
  */
 #ifndef MMU_MMU_INT_H
 #define MMU_MMU_INT_H
@@ -51,11 +52,11 @@ struct mmu_guest {
     uint64_t eptp; /* 0: no EPT */
     uint32_t vpid; /* with bit 16 set for EPT in use */
     uint32_t gserial;
-    uint32_t gen;          /* counts flushes of all its address spaces */
+    uint32_t gen; /* counts flushes of all its address spaces */
     uint64_t ept_serial;
-    uint64_t huge[4];      /* filter: 1 GiB regions with 1 GiB pages */
-    uint64_t large[64];    /* filter: 2 MiB regions with guest-large pages */
-    uint64_t fragments[64];/* those whose L2 entries are smaller than the guest page */
+    uint64_t huge[4];       /* filter: 1 GiB regions with 1 GiB pages */
+    uint64_t large[64];     /* filter: 2 MiB regions with guest-large pages */
+    uint64_t fragments[64]; /* those whose L2 entries are smaller than the guest page */
 };
 #define MMU_GUESTS 32
 static inline unsigned large_bit(uint64_t la)
@@ -94,7 +95,7 @@ struct ps_entry { /* PDE or PDPTE that points to a table */
     uint64_t gpa, hpa; /* of the table */
     uint32_t perm;
 };
-#define PS_PDE 256
+#define PS_PDE   256
 #define PS_PDPTE 32
 
 struct ept_entry { /* one 4 KiB page of guest-physical memory */
@@ -107,7 +108,7 @@ struct ept_ps_entry {
     uint32_t perm;
 };
 #define EPT_TLB 1024
-#define EPT_PS 128
+#define EPT_PS  128
 
 struct fetch_entry {
     uint64_t tag; /* page | ctx */
@@ -150,27 +151,43 @@ struct walk {
 };
 enum { WF_PEEK = 1 }; /* no side effects: no A/D updates, nothing cached */
 
-/* 1, 2, 4 or 8 bytes of host memory; the sizes are spelled out so that no call of memcpy is left. */
+/* 1, 2, 4 or 8 bytes of host memory; the sizes are spelled out so that no call of memcpy is
+ * left. */
 static inline uint64_t host_ld(const void *p, unsigned size)
 {
     uint64_t v8;
     uint32_t v4;
     uint16_t v2;
     switch (size) {
-    case 8: memcpy(&v8, p, 8); return v8;
-    case 4: memcpy(&v4, p, 4); return v4;
-    case 2: memcpy(&v2, p, 2); return v2;
-    default: return *(const uint8_t *)p;
+    case 8:
+        memcpy(&v8, p, 8);
+        return v8;
+    case 4:
+        memcpy(&v4, p, 4);
+        return v4;
+    case 2:
+        memcpy(&v2, p, 2);
+        return v2;
+    default:
+        return *(const uint8_t *)p;
     }
 }
 
 static inline void host_st(void *p, unsigned size, uint64_t v)
 {
     switch (size) {
-    case 8: memcpy(p, &v, 8); break;
-    case 4: memcpy(p, &v, 4); break;
-    case 2: memcpy(p, &v, 2); break;
-    default: *(uint8_t *)p = (uint8_t)v; break;
+    case 8:
+        memcpy(p, &v, 8);
+        break;
+    case 4:
+        memcpy(p, &v, 4);
+        break;
+    case 2:
+        memcpy(p, &v, 2);
+        break;
+    default:
+        *(uint8_t *)p = (uint8_t)v;
+        break;
     }
 }
 
@@ -190,7 +207,7 @@ enum walk_status ept_translate(struct cpu *c, uint64_t gpa, unsigned want, unsig
 uint32_t mmu_new_serial(struct mmu *m);
 
 /* tlb.c */
-struct page { /* where a linear page is */
+struct page {          /* where a linear page is */
     uint64_t gpa, hpa; /* of the page */
     uint8_t *host;     /* NULL: device memory */
     struct frame *frame;

@@ -1,6 +1,6 @@
 /*
- * RAM: one host mapping, dense frame descriptors, access by physical address, notes to the engine about
- * stores that hit decoded code (engine.md A.4, self-modifying code).
+ * RAM: one host mapping, dense frame descriptors, access by physical address, notes to the engine
+ * about stores that hit decoded code (engine.md A.4, self-modifying code).
  *
  * Not modelled: ROM write protection (the frames of C0000-FFFFF are plain RAM).
  */
@@ -22,8 +22,8 @@ struct ram *ram_new(uint64_t size)
     r->size = size;
     r->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
     r->frame_count = size >> 12;
-    r->base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    r->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     const size_t frames = r->frame_count * sizeof *r->frames;
     r->frames = mmap(NULL, frames, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -93,7 +93,8 @@ void ram_code_added(struct ram *r, struct frame *f, uint64_t hpa)
         mmu_drop_frame(r->cpus[i], hpa);
 }
 
-void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint64_t hpa_, uint64_t len)
+void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint64_t hpa_,
+                      uint64_t len)
 {
     const unsigned first = (unsigned)(hpa_ & 4095) / 64;
     const unsigned last = (unsigned)((hpa_ & 4095) + len - 1) / 64;

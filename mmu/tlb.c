@@ -1,9 +1,10 @@
 /*
- * The soft TLB behind the fast path: second level (FIFO, 4-way, 4 KiB and 2 MiB entries, global pages under
- * the guest's serial), fills of the first level and of the fetch TLB, and the invalidations of both.
+ * The soft TLB behind the fast path: second level (FIFO, 4-way, 4 KiB and 2 MiB entries, global
+ * pages under the guest's serial), fills of the first level and of the fetch TLB, and the
+ * invalidations of both.
  *
- * Workload: a first-level miss that hits here costs about ten nanoseconds; a walk with cached tables one
- * or two memory reads more.
+ * Workload: a first-level miss that hits here costs about ten nanoseconds; a walk with cached
+ * tables one or two memory reads more.
  */
 #include "mmu/mmu_int.h"
 

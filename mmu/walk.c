@@ -2,15 +2,15 @@
  * The walk of the guest's paging structures, every mode, levels as data (SDM 3A 4.3-4.7), combined
  * with EPT (SDM 3C 29.3).
  *
- * Accessed and dirty flags are set only when the whole access is allowed. Page-directory entries that
- * point to tables are cached (SDM 3A 4.10.3) under the address space's serial.
+ * Accessed and dirty flags are set only when the whole access is allowed. Page-directory entries
+ * that point to tables are cached (SDM 3A 4.10.3) under the address space's serial.
  *
  * Not modelled: five-level paging, protection keys, shadow-stack pages.
  */
 #include "mmu/mmu_int.h"
 
 #define PHYS_RSVD (0x000fffffffffffffull & ~((1ull << CPU_PHYS_BITS) - 1))
-#define PTE_ADDR (0x000ffffffffff000ull)
+#define PTE_ADDR  (0x000ffffffffff000ull)
 
 static const struct {
     uint8_t shift[4]; /* of each level, top first */
@@ -116,7 +116,7 @@ static uint64_t leaf_base(enum paging mode, uint64_t e, unsigned shift)
     return e & PTE_ADDR & ~((1ull << shift) - 1);
 }
 
-struct level { /* an entry the walk used */
+struct level {                     /* an entry the walk used */
     uint64_t table_gpa, table_hpa; /* where its table is */
     uint64_t gpa, e;               /* of the entry; its value */
     uint32_t perm;                 /* granted by the levels above */
@@ -255,8 +255,8 @@ static enum walk_status walk_tables(struct cpu *c, uint64_t la, enum paging mode
         l->e = phys_ld(c, table_hpa + off, esize);
         if (!(l->e & PTE_P))
             return page_fault(c, w, acc, 0);
-        l->table = !(shift == 12 || ((l->e & PTE_PS) && shift < 39 &&
-                                     (mode != PG_32 || (c->cr4 & CR4_PSE))));
+        l->table = !(shift == 12 ||
+                     ((l->e & PTE_PS) && shift < 39 && (mode != PG_32 || (c->cr4 & CR4_PSE))));
         if (entry_reserved(c, mode, l->e, shift, !l->table))
             return page_fault(c, w, acc, PFE_P | PFE_RSVD);
         perm &= (uint32_t)((l->e & PTE_W ? P_W : 0) | (l->e & PTE_U ? P_U : 0)) | P_NX;

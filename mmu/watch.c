@@ -1,10 +1,10 @@
 /*
- * Watched pages: data breakpoints of DR0-DR3 (SDM 3B 17.2) and the debugger's watchpoints. A page that
- * holds one never gets a fast tag, so every access to it comes through the slow path and is checked
- * exactly; all other pages run at full speed.
+ * Watched pages: data breakpoints of DR0-DR3 (SDM 3B 17.2) and the debugger's watchpoints. A page
+ * that holds one never gets a fast tag, so every access to it comes through the slow path and is
+ * checked exactly; all other pages run at full speed.
  *
- * Not modelled: data breakpoints on accesses made by the processor itself to descriptor tables match
- * as on hardware, those of page walks do not match, as on hardware.
+ * Not modelled: data breakpoints on accesses made by the processor itself to descriptor tables
+ * match as on hardware, those of page walks do not match, as on hardware.
  */
 #include "mmu/mmu_int.h"
 

@@ -1,6 +1,6 @@
 /*
- * A logical processor's life: creation, power-on and INIT state (SDM 3A 10.1, table 10-1), derived mode,
- * hash of its state by field table (cpu/cpu_fields.def).
+ * A logical processor's life: creation, power-on and INIT state (SDM 3A 10.1, table 10-1), derived
+ * mode, hash of its state by field table (cpu/cpu_fields.def).
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define SIGNATURE 0x206a7u /* CPUID 1 EAX, in EDX after reset */
 
 static const struct field cpu_fields[] = {
-#define CPU_FIELD(name, member, size, count, help)                                                \
+#define CPU_FIELD(name, member, size, count, help) \
     {name, offsetof(struct cpu, member), size, count, 0, help},
 #include "cpu/cpu_fields.def"
 #undef CPU_FIELD
@@ -160,9 +160,8 @@ void cpu_update_mode(struct cpu *c)
 
 uint64_t cpu_hash(const struct cpu *c, uint64_t seed)
 {
-    const uint64_t extra[3] = {cpu_rflags(c),
-                               c->attn & (ATTN_NMI | ATTN_INIT | ATTN_SIPI | ATTN_INTR),
-                               cpu_icount(c)};
+    const uint64_t extra[3] = {
+        cpu_rflags(c), c->attn & (ATTN_NMI | ATTN_INIT | ATTN_SIPI | ATTN_INTR), cpu_icount(c)};
     uint64_t h = fields_hash(c, cpu_fields, seed ^ c->index);
     for (unsigned n = 0; n < 3; n++)
         h = (h ^ extra[n]) * 0x9e3779b97f4a7c15ull;

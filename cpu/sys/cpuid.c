@@ -1,7 +1,8 @@
 /*
  * CPUID by table (cpu/sys/cpuid.def) plus the leaves that depend on machine and state.
  *
- * Not modelled: cache parameters have no effect; leaf 2 refers to leaf 4; no performance monitoring.
+ * Not modelled: cache parameters have no effect; leaf 2 refers to leaf 4; no performance
+ * monitoring.
  */
 #include <string.h>
 
@@ -122,9 +123,15 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         leaf = 0x16;
     add_table(leaf, has_subleaves(leaf) ? sub : 0, r);
     switch (leaf) {
-    case 1: leaf_1(c, r); break;
-    case 4: leaf_4(c, sub, r); break;
-    case 0xb: leaf_b(c, sub, r); break;
+    case 1:
+        leaf_1(c, r);
+        break;
+    case 4:
+        leaf_4(c, sub, r);
+        break;
+    case 0xb:
+        leaf_b(c, sub, r);
+        break;
     case 0x15:
         r[EAX] = 1;
         r[EBX] = (uint32_t)(c->tsc_hz / CPU_CRYSTAL_HZ);
@@ -138,8 +145,11 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         if (!cpu_code64(c))
             r[EDX] &= ~(1u << 11);
         break;
-    case 0x80000008: r[EAX] = CPU_PHYS_BITS | CPU_LINEAR_BITS << 8; break;
-    default: break;
+    case 0x80000008:
+        r[EAX] = CPU_PHYS_BITS | CPU_LINEAR_BITS << 8;
+        break;
+    default:
+        break;
     }
 }
 

@@ -1,10 +1,12 @@
 /*
- * Control registers, EFER and debug registers: checks, side effects (SDM 3A 2.5, 4.1, 4.10.4.1; 3B 17.2).
+ * Control registers, EFER and debug registers: checks, side effects (SDM 3A 2.5, 4.1, 4.10.4.1; 3B
+ * 17.2).
  */
 #include "cpu/sys/sys_int.h"
 
-#define CR0_DEFINED                                                                               \
-    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_DEFINED                                                                            \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+     CR0_PG)
 
 static uint64_t cr4_defined(const struct cpu *c)
 {
@@ -112,29 +114,44 @@ static void cr4_write(struct cpu *c, uint64_t v)
 void cr_write(struct cpu *c, unsigned n, uint64_t v)
 {
     switch (n) {
-    case 0: cr0_write(c, v); return;
-    case 2: c->cr2 = v; return;
-    case 3: cr3_write(c, v); return;
-    case 4: cr4_write(c, v); return;
+    case 0:
+        cr0_write(c, v);
+        return;
+    case 2:
+        c->cr2 = v;
+        return;
+    case 3:
+        cr3_write(c, v);
+        return;
+    case 4:
+        cr4_write(c, v);
+        return;
     case 8:
         if (v > 15)
             fault_gp(c);
         if (c->apic_ops)
             c->apic_ops->set_cr8(c->apic, (uint8_t)v);
         return;
-    default: fault_ud(c);
+    default:
+        fault_ud(c);
     }
 }
 
 uint64_t cr_read(struct cpu *c, unsigned n)
 {
     switch (n) {
-    case 0: return c->cr0;
-    case 2: return c->cr2;
-    case 3: return c->cr3;
-    case 4: return c->cr4;
-    case 8: return c->apic_ops ? c->apic_ops->get_cr8(c->apic) : 0;
-    default: fault_ud(c);
+    case 0:
+        return c->cr0;
+    case 2:
+        return c->cr2;
+    case 3:
+        return c->cr3;
+    case 4:
+        return c->cr4;
+    case 8:
+        return c->apic_ops ? c->apic_ops->get_cr8(c->apic) : 0;
+    default:
+        fault_ud(c);
     }
 }
 

@@ -1,8 +1,9 @@
 /*
- * Delivery of exceptions and interrupts through IVT or IDT in every mode (SDM 3A 6.11-6.14, 20.1.4, 20.2).
+ * Delivery of exceptions and interrupts through IVT or IDT in every mode (SDM 3A 6.11-6.14,
+ * 20.1.4, 20.2).
  *
- * All checks come first and the new frame is written to a stack under construction; registers change
- * only when nothing can fault any more.
+ * All checks come first and the new frame is written to a stack under construction; registers
+ * change only when nothing can fault any more.
  *
  * Not modelled: VME interrupt redirection (not announced), shadow stacks.
  */

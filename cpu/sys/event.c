@@ -1,6 +1,7 @@
 /*
- * Which event comes next: faults with the double-fault rules (SDM 3A 6.15, tables 6-4 and 6-5), debug
- * traps, NMI, interrupts, INIT and SIPI in the order of SDM 3A table 6-2; the signals of the local APIC.
+ * Which event comes next: faults with the double-fault rules (SDM 3A 6.15, tables 6-4 and 6-5),
+ * debug traps, NMI, interrupts, INIT and SIPI in the order of SDM 3A table 6-2; the signals of the
+ * local APIC.
  *
  * Not modelled: SMI (logged), machine checks.
  */
@@ -55,8 +56,8 @@ void event_fault(struct cpu *c)
         return;
     }
     if (c->non_root)
-        vmx_intercept_exception(c, vec, EVT_HW_EXC, has_err, err,
-                                vec == EXC_PF ? c->fault_addr : 0, 0);
+        vmx_intercept_exception(c, vec, EVT_HW_EXC, has_err, err, vec == EXC_PF ? c->fault_addr : 0,
+                                0);
     if (vec == EXC_PF)
         c->cr2 = c->fault_addr;
     event_deliver(c, vec, EVT_HW_EXC, has_err, err, 0);
@@ -119,8 +120,7 @@ static bool nmi_ready(const struct cpu *c)
 
 static bool intr_ready(const struct cpu *c)
 {
-    return (c->attn & ATTN_INTR) && !c->shadow &&
-           ((c->eflags & FL_IF) || vmx_ext_int_exits(c));
+    return (c->attn & ATTN_INTR) && !c->shadow && ((c->eflags & FL_IF) || vmx_ext_int_exits(c));
 }
 
 static void take_trap(struct cpu *c)

@@ -1,5 +1,6 @@
 /*
- * Far JMP, CALL, RET and IRET in all modes: direct, through call gates, to tasks (SDM 2A/2B, 3A 5.8).
+ * Far JMP, CALL, RET and IRET in all modes: direct, through call gates, to tasks (SDM 2A/2B, 3A
+ * 5.8).
  *
  * Nothing changes before the last check; frames go to stacks under construction (struct stk).
  *

@@ -1,15 +1,16 @@
 /*
- * IN, OUT, INS, OUTS: permission by IOPL and the TSS bitmap (SDM 1 19.5), VMX intercepts, I/O breakpoints.
+ * IN, OUT, INS, OUTS: permission by IOPL and the TSS bitmap (SDM 1 19.5), VMX intercepts, I/O
+ * breakpoints.
  *
- * A repeated string instruction does one iteration each time it runs; RIP stays on it until the count is 0.
+ * A repeated string instruction does one iteration each time it runs; RIP stays on it until the
+ * count is 0.
  */
 #include "cpu/sys/sys_int.h"
 
 bool io_allowed(struct cpu *c, uint16_t port, unsigned size)
 {
     const struct seg *tr = &c->seg[SEG_TR];
-    if (cpu_real(c) ||
-        (!cpu_vm86(c) && c->cpl <= (c->eflags & FL_IOPL) >> FL_IOPL_SHIFT))
+    if (cpu_real(c) || (!cpu_vm86(c) && c->cpl <= (c->eflags & FL_IOPL) >> FL_IOPL_SHIFT))
         return true;
     if ((tr->attr & SA_UNUSABLE) || !(tr->attr & 8) || tr->limit < 103)
         return false;

@@ -1,8 +1,8 @@
 /*
  * RDMSR and WRMSR by table (cpu/sys/msr.def), with the checks that are due to values.
  *
- * Not modelled: machine-check banks, performance counters, last-branch records. Memory types of the MTRRs
- * and the PAT are kept but have no effect: every access is coherent here.
+ * Not modelled: machine-check banks, performance counters, last-branch records. Memory types of
+ * the MTRRs and the PAT are kept but have no effect: every access is coherent here.
  */
 #include <stddef.h>
 
@@ -16,9 +16,9 @@ struct msr_row {
     uint64_t arg;    /* value of constants, mask of members */
     uint32_t offset; /* of the member in struct cpu */
 };
-#define MSR_RD(name)                                                                              \
+#define MSR_RD(name) \
     static bool msr_rd_##name(struct cpu *c, const struct msr_row *r, uint32_t msr, uint64_t *v)
-#define MSR_WR(name)                                                                              \
+#define MSR_WR(name) \
     static bool msr_wr_##name(struct cpu *c, const struct msr_row *r, uint32_t msr, uint64_t v)
 #define UNUSED (void)c, (void)r, (void)msr, (void)v
 
@@ -247,11 +247,11 @@ MSR_WR(gs_base)
     return true;
 }
 
-#define MSR(first, count, name, rd, wr, arg)                                                      \
+#define MSR(first, count, name, rd, wr, arg) \
     {first, count, #name, msr_rd_##rd, msr_wr_##wr, arg, 0},
-#define MSRM(first, count, name, field, mask)                                                     \
+#define MSRM(first, count, name, field, mask) \
     {first, count, #name, msr_rd_member, msr_wr_member, mask, offsetof(struct cpu, field)},
-#define MSRC(first, name, field)                                                                  \
+#define MSRC(first, name, field) \
     {first, 1, #name, msr_rd_member, msr_wr_canonical, 0, offsetof(struct cpu, field)},
 static const struct msr_row rows[] = {
 #include "cpu/sys/msr.def"

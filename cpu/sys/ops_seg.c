@@ -1,6 +1,6 @@
 /*
- * Instructions that load, store and inspect segment registers; far transfers; descriptor-table registers
- * (SDM 2A-2B).
+ * Instructions that load, store and inspect segment registers; far transfers; descriptor-table
+ * registers (SDM 2A-2B).
  */
 #include "cpu/sys/sys_int.h"
 
@@ -75,10 +75,10 @@ static void load_far(struct cpu *c, const struct insn *i, unsigned seg)
     reg_set(c, i->d, i->osize, off);
 }
 
-#define SEG_OP(name, what, seg)                                                                   \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        what(c, i, seg);                                                                          \
+#define SEG_OP(name, what, seg)                         \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        what(c, i, seg);                                \
     }
 SEG_OP(push_es, push_seg, SEG_ES)
 SEG_OP(push_cs, push_seg, SEG_CS)

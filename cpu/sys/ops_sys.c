@@ -1,5 +1,6 @@
 /*
- * Privileged and waiting instructions, software interrupts, system calls, FSGSBASE, time (SDM 2A-2C).
+ * Privileged and waiting instructions, software interrupts, system calls, FSGSBASE, time (SDM
+ * 2A-2C).
  *
  * Not modelled: MONITOR/MWAIT (not announced), performance counters (RDPMC raises #GP).
  */
@@ -145,19 +146,18 @@ void op_int(struct cpu *c, const struct insn *i)
 static void flat_cs(struct cpu *c, uint16_t sel, unsigned cpl, bool code64)
 {
     c->cpl = (uint8_t)cpl;
-    c->seg[SEG_CS] = (struct seg){
-        .limit = 0xffffffff,
-        .attr = SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_G | cpl << SA_DPL_SHIFT |
-                (code64 ? SA_L : SA_DB),
-        .sel = sel};
+    c->seg[SEG_CS] = (struct seg){.limit = 0xffffffff,
+                                  .attr = SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_G |
+                                          cpl << SA_DPL_SHIFT | (code64 ? SA_L : SA_DB),
+                                  .sel = sel};
 }
 
 static void flat_ss(struct cpu *c, uint16_t sel, unsigned cpl)
 {
-    c->seg[SEG_SS] = (struct seg){
-        .limit = 0xffffffff,
-        .attr = SA_P | SA_S | SA_RW | SA_ACCESSED | SA_G | SA_DB | cpl << SA_DPL_SHIFT,
-        .sel = sel};
+    c->seg[SEG_SS] = (struct seg){.limit = 0xffffffff,
+                                  .attr = SA_P | SA_S | SA_RW | SA_ACCESSED | SA_G | SA_DB |
+                                          cpl << SA_DPL_SHIFT,
+                                  .sel = sel};
 }
 
 void op_syscall(struct cpu *c, const struct insn *i)
@@ -364,6 +364,8 @@ void op_hlt(struct cpu *c, const struct insn *i)
                    cpu_rip(c), 0, 0, 0, 0, 0);
     c->activity = CPU_HALTED;
 }
+
+op_fn op_xchg_ra; /* cpu/interp */
 
 /* Spinning LPs give their turn to the others (design.md 2.3). */
 void op_pause(struct cpu *c, const struct insn *i)

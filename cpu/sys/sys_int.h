@@ -1,5 +1,6 @@
 /*
- * cpu/sys/sys_int.h: private to cpu/sys: descriptors, stacks under construction, far-transfer steps.
+ * cpu/sys/sys_int.h: private to cpu/sys: descriptors, stacks under construction, far-transfer
+ * steps.
  */
 #ifndef CPU_SYS_SYS_INT_H
 #define CPU_SYS_SYS_INT_H
@@ -21,16 +22,34 @@ struct desc {
     uint64_t addr;
 };
 
-static inline uint32_t desc_attr(const struct desc *d) { return (uint32_t)(d->raw >> 40) & 0xf0ff; }
-static inline uint32_t desc_type(const struct desc *d) { return (uint32_t)(d->raw >> 40) & 0xf; }
-static inline bool desc_is_s(const struct desc *d) { return d->raw >> 44 & 1; }
-static inline bool desc_present(const struct desc *d) { return d->raw >> 47 & 1; }
-static inline unsigned desc_dpl(const struct desc *d) { return d->raw >> 45 & 3; }
+static inline uint32_t desc_attr(const struct desc *d)
+{
+    return (uint32_t)(d->raw >> 40) & 0xf0ff;
+}
+static inline uint32_t desc_type(const struct desc *d)
+{
+    return (uint32_t)(d->raw >> 40) & 0xf;
+}
+static inline bool desc_is_s(const struct desc *d)
+{
+    return d->raw >> 44 & 1;
+}
+static inline bool desc_present(const struct desc *d)
+{
+    return d->raw >> 47 & 1;
+}
+static inline unsigned desc_dpl(const struct desc *d)
+{
+    return d->raw >> 45 & 3;
+}
 static inline bool desc_is_code(const struct desc *d)
 {
     return desc_is_s(d) && (desc_type(d) & SA_CODE);
 }
-static inline bool desc_conforming(const struct desc *d) { return desc_type(d) & SA_EXPDN; }
+static inline bool desc_conforming(const struct desc *d)
+{
+    return desc_type(d) & SA_EXPDN;
+}
 static inline uint64_t desc_base(const struct desc *d)
 {
     return (d->raw >> 16 & 0xffffff) | (d->raw >> 32 & 0xff000000);
@@ -41,18 +60,30 @@ static inline uint32_t desc_limit(const struct desc *d)
     return d->raw >> 55 & 1 ? l << 12 | 0xfff : l;
 }
 /* Gates */
-static inline uint16_t gate_sel(const struct desc *d) { return (uint16_t)(d->raw >> 16); }
+static inline uint16_t gate_sel(const struct desc *d)
+{
+    return (uint16_t)(d->raw >> 16);
+}
 static inline uint64_t gate_off(const struct desc *d)
 {
     return (d->raw & 0xffff) | (d->raw >> 32 & 0xffff0000);
 }
 
-static inline bool sel_null(uint16_t sel) { return !(sel & ~3u); }
-static inline uint32_t sel_err(uint16_t sel) { return sel & ~3u; }
-static inline bool canonical(uint64_t la) { return (uint64_t)(((int64_t)la >> 47) + 1) <= 1; }
+static inline bool sel_null(uint16_t sel)
+{
+    return !(sel & ~3u);
+}
+static inline uint32_t sel_err(uint16_t sel)
+{
+    return sel & ~3u;
+}
+static inline bool canonical(uint64_t la)
+{
+    return (uint64_t)(((int64_t)la >> 47) + 1) <= 1;
+}
 
 /* semantic functions of the rows */
-#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem)       \
+#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem) \
     op_fn op_##sem;
 #include "cpu/isa/sys.def"
 #undef INSN
@@ -69,7 +100,8 @@ void seg_null(struct cpu *c, unsigned seg, uint16_t sel);
 void seg_check_data(struct cpu *c, unsigned seg, uint16_t sel, const struct desc *d);
 void seg_set_cs(struct cpu *c, uint16_t sel, const struct desc *d, unsigned cpl);
 uint64_t code_offset_check(struct cpu *c, const struct desc *cs, uint64_t off, uint32_t err);
-void outer_segs_check(struct cpu *c); /* after a return to an outer ring: drop inner data segments */
+void outer_segs_check(
+    struct cpu *c); /* after a return to an outer ring: drop inner data segments */
 
 /* A stack that is being written or read while the registers still are the old ones. */
 struct stk {
@@ -98,8 +130,14 @@ uint64_t dr_read(struct cpu *c, unsigned n, unsigned gpr);
 /* io.c */
 bool io_allowed(struct cpu *c, uint16_t port, unsigned size);
 
-_Noreturn static inline void fault_gp(struct cpu *c) { cpu_fault(c, EXC_GP, 0); }
-_Noreturn static inline void fault_ud(struct cpu *c) { cpu_fault_noerr(c, EXC_UD); }
+_Noreturn static inline void fault_gp(struct cpu *c)
+{
+    cpu_fault(c, EXC_GP, 0);
+}
+_Noreturn static inline void fault_ud(struct cpu *c)
+{
+    cpu_fault_noerr(c, EXC_UD);
+}
 static inline void need_cpl0(struct cpu *c)
 {
     if (c->cpl)

@@ -1,8 +1,8 @@
 /*
  * XSAVE, XSAVEOPT, XSAVEC, XRSTOR, XGETBV, XSETBV for x87 and SSE state (SDM 1 13).
  *
- * Both components always count as in use (SDM 1 13.6 allows it), so XSAVEOPT and XSAVEC write what was
- * asked for and images do not depend on history.
+ * Both components always count as in use (SDM 1 13.6 allows it), so XSAVEOPT and XSAVEC write what
+ * was asked for and images do not depend on history.
  *
  * Not modelled: XSAVES/XRSTORS and supervisor state, AVX (not announced).
  */

@@ -87,10 +87,9 @@ void rig_long_mode(struct rig *r)
     static const uint32_t data = SA_P | SA_S | SA_RW | SA_ACCESSED | SA_G | SA_DB;
     for (unsigned n = 0; n < 6; n++)
         c->seg[n] = (struct seg){.limit = 0xffffffff, .attr = data, .sel = 0x10};
-    c->seg[SEG_CS] = (struct seg){
-        .limit = 0xffffffff,
-        .attr = SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_G | SA_L,
-        .sel = 8};
+    c->seg[SEG_CS] = (struct seg){.limit = 0xffffffff,
+                                  .attr = SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_G | SA_L,
+                                  .sel = 8};
     c->efer = EFER_LME | EFER_SCE | EFER_NXE;
     c->cr4 = CR4_PAE | CR4_PGE;
     c->cr3 = rig_new_table(r);

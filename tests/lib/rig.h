@@ -40,15 +40,15 @@ void rig_st64(struct rig *r, uint64_t pa, uint64_t v);
 uint64_t rig_new_table(struct rig *r);
 
 /* Run `stmt`; the vector of the fault it raised, or -1. r.c->fault_err and fault_addr have the rest. */
-#define RIG_TRY(rig, stmt)                                                                        \
-    __extension__({                                                                               \
-        volatile int vec_ = -1;                                                                   \
-        if (setjmp((rig)->c->leave) == 0) {                                                       \
-            stmt;                                                                                 \
-        } else {                                                                                  \
-            vec_ = (rig)->c->fault_vec;                                                           \
-        }                                                                                         \
-        vec_;                                                                                     \
+#define RIG_TRY(rig, stmt)                  \
+    __extension__({                         \
+        volatile int vec_ = -1;             \
+        if (setjmp((rig)->c->leave) == 0) { \
+            stmt;                           \
+        } else {                            \
+            vec_ = (rig)->c->fault_vec;     \
+        }                                   \
+        vec_;                               \
     })
 
 #endif

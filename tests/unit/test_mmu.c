@@ -323,13 +323,13 @@ static uint64_t ept_on(uint64_t flags)
 }
 
 /* Access that is to leave by a VM exit; returns the exit reason. */
-#define EXIT_OF(stmt)                                                                             \
-    __extension__({                                                                               \
-        r.c->vmx->vmcs.exit_reason = 0;                                                           \
-        if (setjmp(r.c->leave) == 0) {                                                            \
-            stmt;                                                                                 \
-        }                                                                                         \
-        r.c->vmx->vmcs.exit_reason;                                                               \
+#define EXIT_OF(stmt)                   \
+    __extension__({                     \
+        r.c->vmx->vmcs.exit_reason = 0; \
+        if (setjmp(r.c->leave) == 0) {  \
+            stmt;                       \
+        }                               \
+        r.c->vmx->vmcs.exit_reason;     \
     })
 
 START_TEST(guest_memory_is_reached_through_both_tables)
@@ -349,8 +349,8 @@ START_TEST(an_unmapped_gpa_exits_with_the_final_bit_and_the_linear_address)
     rig_map(&r, r.c->cr3, LA, PA, RW, 12);
     ck_assert_uint_eq(EXIT_OF(mem_st8(r.c, LA + 9, 1)), VMX_EXIT_EPT_VIOLATION);
     const struct vmcs *v = &r.c->vmx->vmcs;
-    ck_assert_uint_eq(v->exit_qual, VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_GLA_VALID |
-                                        VMX_QUAL_EPT_FINAL);
+    ck_assert_uint_eq(v->exit_qual,
+                      VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_GLA_VALID | VMX_QUAL_EPT_FINAL);
     ck_assert_uint_eq(v->guest_phys_addr, PA + 9);
     ck_assert_uint_eq(v->guest_linear_addr, LA + 9);
 }

@@ -57,9 +57,9 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
 }
 static const struct bus_ops port_ops = {port_read, port_write};
 
-#define CODE 0x10000ull
-#define STACK 0x9000ull
-#define IDT 0x20000ull
+#define CODE     0x10000ull
+#define STACK    0x9000ull
+#define IDT      0x20000ull
 #define HANDLERS 0x30000ull /* 16 bytes a vector */
 
 static void put(uint64_t at, const void *bytes, unsigned len)
@@ -153,14 +153,14 @@ END_TEST
 
 START_TEST(a_fault_in_delivery_is_a_double_fault_and_one_more_shuts_down)
 {
-    PUT(CODE, 0x0f, 0x0b);               /* ud2 */
-    rig_st64(&r, IDT + 6 * 16, 0);       /* no gate: #GP; #UD is benign, so #GP is delivered */
+    PUT(CODE, 0x0f, 0x0b);         /* ud2 */
+    rig_st64(&r, IDT + 6 * 16, 0); /* no gate: #GP; #UD is benign, so #GP is delivered */
     ck_assert_int_eq(run(), 13);
     r.c->activity = CPU_ACTIVE;
     r.c->rip = CODE + 0x100;
-    PUT(CODE + 0x100, 0x8e, 0xd8);       /* mov ds, ax with a bad selector: #GP */
+    PUT(CODE + 0x100, 0x8e, 0xd8); /* mov ds, ax with a bad selector: #GP */
     r.c->r[R_AX] = 0x1000;
-    rig_st64(&r, IDT + 13 * 16, 0);      /* #GP without gate: double fault */
+    rig_st64(&r, IDT + 13 * 16, 0); /* #GP without gate: double fault */
     ck_assert_int_eq(run(), 8);
     r.c->activity = CPU_ACTIVE;
     r.c->rip = CODE + 0x100;
@@ -213,8 +213,8 @@ START_TEST(xsave_and_xrstor_bring_back_registers_or_their_initial_state)
     r.c->r[R_DI] = 0x6000;
     r.c->xmm[3].q[0] = 0x1234;
     r.c->fpu.st[2].sig = 0x8000000000000001ull;
-    PUT(CODE, 0x0f, 0xae, 0x27, 0xf4);         /* xsave [rdi]; hlt */
-    PUT(CODE + 0x10, 0x0f, 0xae, 0x2f, 0xf4);  /* xrstor [rdi]; hlt */
+    PUT(CODE, 0x0f, 0xae, 0x27, 0xf4);        /* xsave [rdi]; hlt */
+    PUT(CODE + 0x10, 0x0f, 0xae, 0x2f, 0xf4); /* xrstor [rdi]; hlt */
     ck_assert_int_eq(run(), -1);
     ck_assert_uint_eq(rig_ld64(&r, 0x6000 + 512), 3);
     ck_assert_uint_eq(rig_ld64(&r, 0x6000 + 160 + 3 * 16), 0x1234);
@@ -237,11 +237,13 @@ END_TEST
 
 START_TEST(every_msr_that_reads_can_be_looked_up_and_unknown_ones_fail)
 {
-    static const uint32_t known[] = {0x10, 0x17, 0x3a, 0x3b, 0x48, 0x8b, 0xce, 0xfe, 0x10a, 0x174,
-                                     0x175, 0x176, 0x179, 0x17a, 0x1a0, 0x1d9, 0x200, 0x20f, 0x250,
-                                     0x258, 0x259, 0x268, 0x26f, 0x277, 0x2ff, 0x480, 0x491,
-                                     0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-                                     0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+    static const uint32_t known[] = {
+        0x10,       0x17,       0x3a,       0x3b,       0x48,       0x8b,
+        0xce,       0xfe,       0x10a,      0x174,      0x175,      0x176,
+        0x179,      0x17a,      0x1a0,      0x1d9,      0x200,      0x20f,
+        0x250,      0x258,      0x259,      0x268,      0x26f,      0x277,
+        0x2ff,      0x480,      0x491,      0xc0000080, 0xc0000081, 0xc0000082,
+        0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
     uint64_t v;
     for (unsigned n = 0; n < sizeof known / sizeof known[0]; n++) {
         if (known[n] != 0x491) /* VMFUNC controls: only when announced */
