@@ -1,0 +1,265 @@
+/*
+ * A root partition small enough to debug the hypervisor with: one thread, no processes. It creates
+ * one child per module line, serves COM1's transmitter and the exit port, and counts intercepts.
+ * Module 0 is the child's ELF image (PVH entry); it is loaded into 16 MiB of memory.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/hv.h"
+#include "abi/x86.h"
+
+#define CHILD_MEMORY (16ull << 20)
+#define CHILD_BASE 0x6000000ull /* of child n: + n * 32 MiB */
+#define POOL_BASE 0x5000000ull
+#define VECTOR 0x60
+#define VPS 2u
+
+void mini_main(uint32_t info);
+void mini_interrupt(void);
+void mini_isr(void);
+
+static uint8_t in_page[4096] __attribute__((aligned(4096)));
+static uint8_t out_page[4096] __attribute__((aligned(4096)));
+static uint8_t call_page[4096] __attribute__((aligned(4096)));
+static struct hv_message messages[16] __attribute__((aligned(4096)));
+static volatile uint32_t wakeups;
+
+static void outb(uint16_t port, uint8_t v)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static void put(const char *s)
+{
+    while (*s)
+        outb(0x3f8, (uint8_t)*s++);
+}
+
+static void put_hex(const char *name, uint64_t v)
+{
+    put(name);
+    for (int i = 60; i >= 0; i -= 4)
+        outb(0x3f8, (uint8_t)"0123456789abcdef"[v >> i & 15]);
+    put("\n");
+}
+
+static uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static void wrmsr(uint32_t msr, uint64_t v)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+static uint64_t hypercall(uint64_t control)
+{
+    uint64_t result;
+    register uint64_t out __asm__("r8") = (uint64_t)out_page;
+    __asm__ volatile("call *%4"
+                     : "=a"(result), "+c"(control)
+                     : "d"(in_page), "r"(out), "r"(call_page)
+                     : "memory", "r9", "r10", "r11", "cc");
+    return result;
+}
+
+static void check(const char *what, uint64_t result)
+{
+    if (HV_HC_STATUS(result))
+        put_hex(what, result);
+}
+
+static uint64_t simple(uint32_t code)
+{
+    return hypercall(code);
+}
+
+static struct hv_reg_assoc *regs_begin(uint64_t partition, uint32_t vp)
+{
+    struct hv_in_vp_registers *h = (void *)in_page;
+    *h = (struct hv_in_vp_registers){.partition = partition, .vp = vp};
+    return (void *)(h + 1);
+}
+
+static void regs_end(const struct hv_reg_assoc *end)
+{
+    const struct hv_reg_assoc *first = (void *)(in_page + sizeof(struct hv_in_vp_registers));
+    check("set registers ", hypercall(HV_HC_REP(HVCALL_SET_VP_REGISTERS, end - first)));
+}
+
+static struct hv_reg_assoc *reg(struct hv_reg_assoc *a, uint32_t name, uint64_t value)
+{
+    *a = (struct hv_reg_assoc){.name = name, .value.q = {value, 0}};
+    return a + 1;
+}
+
+struct elf_segment {
+    uint32_t type, flags;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+
+static void copy(void *d, const void *s, uint64_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+}
+
+static uint32_t load(const uint8_t *elf, uint64_t base)
+{
+    const uint64_t phoff = *(const uint64_t *)(elf + 32);
+    const uint16_t phnum = *(const uint16_t *)(elf + 56);
+    uint32_t entry = 0;
+    const struct elf_segment *s = (const void *)(elf + phoff);
+    for (unsigned i = 0; i < phnum; i++) {
+        if (s[i].type == 1)
+            copy((void *)(base + s[i].paddr), elf + s[i].offset, s[i].filesz);
+        else if (s[i].type == 4)
+            entry = *(const uint32_t *)(elf + s[i].offset + 16);
+    }
+    return entry;
+}
+
+static uint64_t create(unsigned n, const uint8_t *elf)
+{
+    *(struct hv_in_create_partition *)in_page =
+        (struct hv_in_create_partition){.flags = HV_PART_FLAG_LAPIC | HV_PART_FLAG_X2APIC};
+    check("create ", simple(HVCALL_CREATE_PARTITION));
+    const uint64_t id = *(uint64_t *)out_page;
+    uint64_t *list = (uint64_t *)in_page;
+    list[0] = id;
+    for (unsigned i = 0; i < 511; i++)
+        list[1 + i] = (POOL_BASE >> 12) + n * 512 + i;
+    check("deposit ", hypercall(HV_HC_REP(HVCALL_DEPOSIT_MEMORY, 511)));
+    list[0] = id;
+    check("initialize ", simple(HVCALL_INITIALIZE_PARTITION));
+    const uint64_t base = CHILD_BASE + n * 0x2000000ull;
+    for (uint64_t page = 0; page < CHILD_MEMORY >> 12; page += 256) {
+        *(struct hv_in_map_gpa *)in_page = (struct hv_in_map_gpa){
+            .partition = id, .gpfn = page, .flags = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_KEXEC};
+        for (unsigned i = 0; i < 256; i++)
+            list[3 + i] = (base >> 12) + page + i;
+        check("map ", hypercall(HV_HC_REP(HVCALL_MAP_GPA_PAGES, 256)));
+    }
+    const uint32_t entry = load(elf, base);
+    for (uint32_t vp = 0; vp < VPS; vp++) {
+        *(struct hv_in_create_vp *)in_page = (struct hv_in_create_vp){.partition = id, .vp = vp};
+        check("create VP ", simple(HVCALL_CREATE_VP));
+    }
+    struct hv_reg_assoc *a = regs_begin(id, 0);
+    for (unsigned s = 0; s < 6; s++) {
+        a->name = HV_REG_ES + s;
+        a->value.segment = (struct hv_segment){.limit = 0xffffffff, .selector = s == 1 ? 8 : 16,
+                                               .attributes = s == 1 ? 0xc09b : 0xc093};
+        a++;
+    }
+    a = reg(a, HV_REG_CR0, CR0_PE | CR0_ET);
+    a = reg(a, HV_REG_RIP, entry);
+    a = reg(a, HV_REG_RBX, 0);
+    a = reg(a, HV_REG_RFLAGS, 2);
+    a = reg(a, HV_REG_EXPLICIT_SUSPEND, 0);
+    regs_end(a);
+    regs_end(reg(regs_begin(id, 1), HV_REG_EXPLICIT_SUSPEND, 0));
+    return id;
+}
+
+static unsigned running, failed, intercepts;
+
+static void serve_io(uint64_t id, const struct hv_intercept_io *m)
+{
+    uint64_t rax = m->rax;
+    const bool in = m->header.access == HV_INTERCEPT_READ;
+    if (in)
+        rax = m->port == 0x3fd ? 0x60 : 0xff;
+    else if (m->port == 0x3f8)
+        outb(0x3f8, (uint8_t)rax);
+    if (!in && m->port == 0xf4) {
+        running--;
+        failed += (uint8_t)rax != 0;
+        return;
+    }
+    struct hv_reg_assoc *a = regs_begin(id, m->header.vp);
+    if (in)
+        a = reg(a, HV_REG_RAX, rax);
+    a = reg(a, HV_REG_RIP, m->header.rip + (m->header.length_cr8 & 15));
+    a = reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
+    regs_end(a);
+}
+
+static void serve(void)
+{
+    static struct hv_message m;
+    struct hv_message *slot = &messages[HV_SINT_INTERCEPT];
+    copy(&m, slot, sizeof(m));
+    *(volatile uint32_t *)&slot->type = HV_MSG_NONE;
+    __sync_synchronize();
+    if (slot->flags & HV_MESSAGE_FLAG_PENDING)
+        wrmsr(HV_MSR_EOM, 0);
+    intercepts++;
+    if (m.type == HV_MSG_IO_PORT) {
+        serve_io(m.sender, (const void *)m.payload);
+        return;
+    }
+    const struct hv_intercept_gpa *g = (const void *)m.payload;
+    put_hex("mini root: message ", m.type);
+    put_hex("  rip ", g->header.rip);
+    put_hex("  gpa ", g->gpa);
+    running--;
+    failed++;
+}
+
+void mini_interrupt(void)
+{
+    wakeups++;
+    wrmsr(MSR_X2APIC_BASE + 0x0b, 0);
+}
+
+static void setup_interrupts(void)
+{
+    static uint64_t idt[512] __attribute__((aligned(16)));
+    const uint64_t at = (uint64_t)mini_isr;
+    idt[2 * VECTOR] = (at & 0xffff) | 8ull << 16 | 0x8eull << 40 | (at >> 16 & 0xffff) << 48;
+    idt[2 * VECTOR + 1] = at >> 32;
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) const idtr = {sizeof(idt) - 1, (uint64_t)idt};
+    __asm__ volatile("lidt %0" : : "m"(idtr));
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN);
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);
+    wrmsr(MSR_X2APIC_BASE + 0x0f, 0x1ff);
+    wrmsr(HV_MSR_GUEST_OS_ID, 0x8100000000000001ull);
+    wrmsr(HV_MSR_HYPERCALL, (uint64_t)call_page | HV_MSR_ENABLE);
+    wrmsr(HV_MSR_SIMP, (uint64_t)messages | HV_MSR_ENABLE);
+    wrmsr(HV_MSR_SINT0, VECTOR);
+    wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
+}
+
+void mini_main(uint32_t info)
+{
+    const uint32_t *start = (const void *)(uint64_t)info;
+    put("mini root: up\n");
+    setup_interrupts();
+    const uint64_t *mods = (const void *)(uint64_t)*(const uint64_t *)(start + 4);
+    const uint8_t *elf = start[3] ? (const void *)mods[0] : NULL;
+    for (unsigned n = 0; elf && n < 2; n++) {
+        running++;
+        put_hex("mini root: child ", create(n, elf));
+    }
+    while (running) {
+        __asm__ volatile("cli");
+        if (messages[HV_SINT_INTERCEPT].type)
+            serve();
+        else
+            __asm__ volatile("sti; hlt");
+    }
+    put_hex("mini root: intercepts ", intercepts);
+    put(failed ? "mini root: FAIL\n" : "mini root: done\n");
+    outb(0xf4, failed != 0);
+    outb(0x8900, 'S'); /* Bochs: shut down */
+    for (const char *s = "Shutdown"; *s; s++)
+        outb(0x8900, (uint8_t)*s);
+}
