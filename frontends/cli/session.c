@@ -48,7 +48,10 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
     struct session *s = opaque;
     struct consoles *cs = &s->consoles;
 
-    if (!consoles_output(cs, source, bytes, len) || !s->machine)
+    const bool news = consoles_output(cs, source, bytes, len);
+    if (s->interactive)
+        fflush(cs->out); /* a person is waiting for the echo */
+    if (!news || !s->machine)
         return;
     if (cs->until_seen)
         finish(s, END_UNTIL);
