@@ -96,6 +96,7 @@ void bus_unmap_mmio(struct bus *b, hpa_t base, uint64_t len)
             continue;
         memmove(&b->mmio[i], &b->mmio[i + 1], (b->mmio_count - i - 1) * sizeof b->mmio[0]);
         b->mmio_count--;
+        b->mmio[b->mmio_count] = (struct range){0};
         b->mmio_last = 0;
         return;
     }
