@@ -65,7 +65,7 @@ static void forms_build(void)
     forms_ready = true;
 }
 
-enum form { FORM_NONE, FORM_REG, FORM_FLAT, FORM_GEN };
+enum form { FORM_NONE, FORM_REG, FORM_BASE, FORM_FLAT, FORM_GEN };
 
 static bool uses_stack(const struct isa_row *r)
 {
@@ -84,8 +84,10 @@ static enum form form_of(uint32_t mode, const struct insn *i, const struct isa_r
         return FORM_NONE;
     if (r->sem == op_lea) /* no segment takes part */
         return i->flags & INSN_A32 ? FORM_GEN : FORM_FLAT;
+    if (is64 && i->seg < SEG_FS && !(i->flags & INSN_A32))
+        return i->x == R_ZERO ? FORM_BASE : FORM_FLAT;
     if (is64)
-        return i->seg < SEG_FS && !(i->flags & INSN_A32) ? FORM_FLAT : FORM_GEN;
+        return FORM_GEN;
     return i->seg < SEG_FS ? FORM_GEN : FORM_NONE;
 }
 
@@ -95,6 +97,7 @@ static insn_fn *pick(const struct fast_forms *f, enum form form, unsigned osize,
     switch (form) {
     case FORM_REG: return f->reg[size][dead];
     case FORM_FLAT: return f->flat[size][dead];
+    case FORM_BASE: return f->base[size][dead] ? f->base[size][dead] : f->flat[size][dead];
     case FORM_GEN: return f->gen[size][dead];
     default: return NULL;
     }
@@ -115,6 +118,8 @@ static void assign_one(const struct engine *e, struct block *b, struct insn *i, 
     const uint32_t changed = r->fl_written | r->fl_undefined;
     const bool dead = e->dead_flags && !(changed & *live);
     i->fn = f ? pick(f, form, i->osize, dead) : NULL;
+    if (r->sem == op_xchg_ra && i->d == R_AX)
+        i->fn = h_nop;
     if (!i->fn) {
         i->fn = h_sem;
         *live = FL_ARITH;

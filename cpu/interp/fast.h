@@ -2,8 +2,8 @@
  * cpu/interp/fast.h: how chained handlers are written (engine.md A.2).
  *
  * Rules: no out-of-line call in a fast path; when it does not apply, tail-call h_sem (or h_end for
- * block-ending rows) with nothing changed. Memory forms come in two: `flat` (64-bit address, base 0)
- * and `gen` (32-bit addresses, FS/GS bases).
+ * block-ending rows) with nothing changed. Memory forms come in three: `base` (64-bit address, segment
+ * base 0, no index), `flat` (with index) and `gen` (32-bit addresses, FS/GS bases).
  */
 #ifndef CPU_INTERP_FAST_H
 #define CPU_INTERP_FAST_H
@@ -69,6 +69,7 @@ ALU_INLINE uint64_t ea_gen(const struct cpu *c, const struct insn *i)
     return i->seg >= SEG_FS ? c->seg[i->seg].base + ea : ea;
 }
 #define EA_gen ea_gen(c, i)
+#define EA_base (c->r[i->b] + (uint64_t)(int64_t)i->disp)
 
 #define TLB_OF(la) (&c->tlb[tlb_index(la)])
 #define TLB_WANT(la, size) ((((la) + (size) - 1) & TLB_PAGE_MASK) | c->ctx)
@@ -155,6 +156,7 @@ struct fast_forms {
     insn_fn *reg[4][2];
     insn_fn *flat[4][2];
     insn_fn *gen[4][2];
+    insn_fn *base[4][2]; /* NULL: flat serves */
 };
 
 /* One list per source file, ended by sem == NULL. */

@@ -86,9 +86,12 @@
     GE_REG(op, S, dead, st)                                                                       \
     MEM_FORMS(op, S, flat, st)                                                                    \
     MEM_FORMS(op, S, gen, st)                                                                     \
+    MEM_FORMS(op, S, base, st)                                                                    \
     GE_MEM(op, S, flat, st, live)                                                                 \
     GE_MEM(op, S, flat, st, dead)                                                                 \
-    GE_MEM(op, S, gen, st, live)
+    GE_MEM(op, S, gen, st, live)                                                                  \
+    GE_MEM(op, S, base, st, live)                                                                 \
+    GE_MEM(op, S, base, st, dead)
 
 #define OP_ALL(op, st) OP_SIZE(op, 1, st) OP_SIZE(op, 2, st) OP_SIZE(op, 4, st) OP_SIZE(op, 8, st)
 OP_ALL(add, yes)
@@ -104,7 +107,8 @@ OP_ALL(cmp, no)
     REG_FORMS(test, S, live, no)                                                                  \
     REG_FORMS(test, S, dead, no)                                                                  \
     MEM_FORMS(test, S, flat, no)                                                                  \
-    MEM_FORMS(test, S, gen, no)
+    MEM_FORMS(test, S, gen, no)                                                                   \
+    MEM_FORMS(test, S, base, no)
 TEST_SIZE(1)
 TEST_SIZE(2)
 TEST_SIZE(4)
@@ -114,16 +118,19 @@ TEST_SIZE(8)
 #define E_REG(op, form, S) {f_##op##_##form##_r_##S##_live, f_##op##_##form##_r_##S##_dead}
 #define E_FLAT(op, form, S) {f_##op##_##form##_flat_##S, f_##op##_##form##_flat_##S}
 #define E_GEN(op, form, S) {f_##op##_##form##_gen_##S, f_##op##_##form##_gen_##S}
+#define E_BASE(op, form, S) {f_##op##_##form##_base_##S, f_##op##_##form##_base_##S}
+#define E_GE_BASE(op, form, S) {f_##op##_ge_base_##S##_live, f_##op##_ge_base_##S##_dead}
 #define E_GE_FLAT(op, form, S) {f_##op##_ge_flat_##S##_live, f_##op##_ge_flat_##S##_dead}
 #define E_GE_GEN(op, form, S) {f_##op##_ge_gen_##S##_live, f_##op##_ge_gen_##S##_live}
 
 #define FORMS_E(op, form)                                                                         \
-    {op_##op##_##form, SIZES2(E_REG, op, form), SIZES2(E_FLAT, op, form), SIZES2(E_GEN, op, form)}
+    {op_##op##_##form, SIZES2(E_REG, op, form), SIZES2(E_FLAT, op, form), SIZES2(E_GEN, op, form), \
+     SIZES2(E_BASE, op, form)}
 #define FORMS(op)                                                                                 \
     FORMS_E(op, eg), FORMS_E(op, ei),                                                             \
     {                                                                                             \
         op_##op##_ge, SIZES2(E_REG, op, ge), SIZES2(E_GE_FLAT, op, ge),                           \
-            SIZES2(E_GE_GEN, op, ge)                                                              \
+            SIZES2(E_GE_GEN, op, ge), SIZES2(E_GE_BASE, op, ge)                                   \
     }
 
 const struct fast_forms fast_alu_forms[] = {

@@ -147,9 +147,10 @@ BT(btr, 8, reg_set(c, i->s, 8, v & ~m))
 #define UM(op, ea, S) SAME(f_##op##_e_##ea##_##S)
 #define UNARY_ROW(op)                                                                             \
     {                                                                                             \
-        op_##op##_e, {E2(op, e, 1), E2(op, e, 2), E2(op, e, 4), E2(op, e, 8)},                    \
-            {UM(op, flat, 1), UM(op, flat, 2), UM(op, flat, 4), UM(op, flat, 8)},                 \
-            {UM(op, gen, 1), UM(op, gen, 2), UM(op, gen, 4), UM(op, gen, 8)}                      \
+        .sem = op_##op##_e,                                                                       \
+        .reg = {E2(op, e, 1), E2(op, e, 2), E2(op, e, 4), E2(op, e, 8)},                          \
+        .flat = {UM(op, flat, 1), UM(op, flat, 2), UM(op, flat, 4), UM(op, flat, 8)},             \
+        .gen = {UM(op, gen, 1), UM(op, gen, 2), UM(op, gen, 4), UM(op, gen, 8)},                  \
     }
 #define REG_ROW(op, form)                                                                         \
     {.sem = op_##op##_##form,                                                                     \

@@ -32,7 +32,8 @@
         NEXT;                                                                                     \
     }                                                                                             \
     MOV_MEM(S, flat)                                                                              \
-    MOV_MEM(S, gen)
+    MOV_MEM(S, gen)                                                                               \
+    MOV_MEM(S, base)
 #define MOV_MEM(S, ea)                                                                            \
     H(f_mov_eg_##ea##_##S)                                                                        \
     {                                                                                             \
@@ -67,6 +68,12 @@ MOV(8)
     H(f_##name##_flat_##S)                                                                        \
     {                                                                                             \
         MEM_R(at, EA_flat, from, h_sem);                                                          \
+        reg_set(c, i->d, S, conv(host_ld(at, from), from));                                       \
+        NEXT;                                                                                     \
+    }                                                                                             \
+    H(f_##name##_base_##S)                                                                        \
+    {                                                                                             \
+        MEM_R(at, EA_base, from, h_sem);                                                          \
         reg_set(c, i->d, S, conv(host_ld(at, from), from));                                       \
         NEXT;                                                                                     \
     }                                                                                             \
@@ -105,7 +112,7 @@ H(f_lea_a32)
     NEXT;
 }
 
-H(f_nop)
+void h_nop(PARAMS)
 {
     NEXT;
 }
@@ -237,21 +244,21 @@ H(f_pop_r_4)
 #define R48(a, b) {NONE2, NONE2, S2(a), S2(b)}
 
 const struct fast_forms fast_mov_forms[] = {
-    {op_mov_eg, ALL(f_mov_eg, r), ALL(f_mov_eg, flat), ALL(f_mov_eg, gen)},
-    {op_mov_ge, ALL(f_mov_ge, r), ALL(f_mov_ge, flat), ALL(f_mov_ge, gen)},
-    {op_mov_ei, ALL(f_mov_ei, r), ALL(f_mov_ei, flat), ALL(f_mov_ei, gen)},
+    {op_mov_eg, ALL(f_mov_eg, r), ALL(f_mov_eg, flat), ALL(f_mov_eg, gen), ALL(f_mov_eg, base)},
+    {op_mov_ge, ALL(f_mov_ge, r), ALL(f_mov_ge, flat), ALL(f_mov_ge, gen), ALL(f_mov_ge, base)},
+    {op_mov_ei, ALL(f_mov_ei, r), ALL(f_mov_ei, flat), ALL(f_mov_ei, gen), ALL(f_mov_ei, base)},
     {.sem = op_mov_ri, .reg = ALL(f_mov_ri8, r)},
     {.sem = op_mov_ri64, .reg = ALL(f_mov_ri, r)},
-    {op_movzx8, EXT(movzx8, r), EXT(movzx8, flat), EXT(movzx8, gen)},
-    {op_movsx8, EXT(movsx8, r), EXT(movsx8, flat), EXT(movsx8, gen)},
-    {op_movzx16, EXT48(movzx16, r), EXT48(movzx16, flat), EXT48(movzx16, gen)},
-    {op_movsx16, EXT48(movsx16, r), EXT48(movsx16, flat), EXT48(movsx16, gen)},
-    {op_movsxd, EXT48(movsxd, r), EXT48(movsxd, flat), EXT48(movsxd, gen)},
+    {op_movzx8, EXT(movzx8, r), EXT(movzx8, flat), EXT(movzx8, gen), EXT(movzx8, base)},
+    {op_movsx8, EXT(movsx8, r), EXT(movsx8, flat), EXT(movsx8, gen), EXT(movsx8, base)},
+    {op_movzx16, EXT48(movzx16, r), EXT48(movzx16, flat), EXT48(movzx16, gen), EXT48(movzx16, base)},
+    {op_movsx16, EXT48(movsx16, r), EXT48(movsx16, flat), EXT48(movsx16, gen), EXT48(movsx16, base)},
+    {op_movsxd, EXT48(movsxd, r), EXT48(movsxd, flat), EXT48(movsxd, gen), EXT48(movsxd, base)},
     {.sem = op_lea, .flat = R48(f_lea_4, f_lea_8), .gen = R48(f_lea_a32, f_lea_a32)},
     {.sem = op_nop,
-     .reg = {S2(f_nop), S2(f_nop), S2(f_nop), S2(f_nop)},
-     .flat = {S2(f_nop), S2(f_nop), S2(f_nop), S2(f_nop)},
-     .gen = {S2(f_nop), S2(f_nop), S2(f_nop), S2(f_nop)}},
+     .reg = {S2(h_nop), S2(h_nop), S2(h_nop), S2(h_nop)},
+     .flat = {S2(h_nop), S2(h_nop), S2(h_nop), S2(h_nop)},
+     .gen = {S2(h_nop), S2(h_nop), S2(h_nop), S2(h_nop)}},
     {.sem = op_xchg_ra, .reg = {NONE2, NONE2, NONE2, S2(f_xchg_ra_8)}},
     {.sem = op_cbw, .reg = R48(f_cbw_4, f_cbw_8)},
     {.sem = op_cwd, .reg = R48(f_cwd_4, f_cwd_8)},
