@@ -25,12 +25,12 @@ struct machine_module { /* multiboot module / initrd; bytes are copied into gues
 };
 
 struct machine_config {
-    uint64_t memory;         /* bytes; multiple of 1 MiB */
-    unsigned smp;            /* 1..4 */
-    const char *cpu_model;   /* "v2" */
-    uint64_t quantum_ns;     /* 0: default */
-    uint64_t rtc_epoch;      /* seconds since 1970 that the RTC starts with; fixed default */
-    const void *kernel;      /* bzImage, ELF multiboot 1 or PVH: found by content */
+    uint64_t memory;       /* bytes; multiple of 1 MiB */
+    unsigned smp;          /* 1..4 */
+    const char *cpu_model; /* "v2" */
+    uint64_t quantum_ns;   /* 0: default */
+    uint64_t rtc_epoch;    /* seconds since 1970 that the RTC starts with; fixed default */
+    const void *kernel;    /* bzImage, ELF multiboot 1 or PVH: found by content */
     size_t kernel_len;
     const char *kernel_name; /* for messages */
     const char *cmdline;
@@ -45,13 +45,13 @@ struct machine_config {
 };
 
 enum machine_stop {
-    MACHINE_STOP_POSITION,  /* ran as many instructions / nanoseconds as asked */
-    MACHINE_STOP_POWEROFF,  /* ACPI S5 */
-    MACHINE_STOP_RESET,     /* guest reset; machine_reset and go on, or stop */
-    MACHINE_STOP_EXIT,      /* debug-exit port: machine_exit_value */
-    MACHINE_STOP_SHUTDOWN,  /* triple fault */
-    MACHINE_STOP_REQUEST,   /* machine_request_stop, e.g. from an output callback or a signal */
-    MACHINE_STOP_BREAK,     /* debugger: machine_break_lp says where */
+    MACHINE_STOP_POSITION,     /* ran as many instructions / nanoseconds as asked */
+    MACHINE_STOP_POWEROFF,     /* ACPI S5 */
+    MACHINE_STOP_RESET,        /* guest reset; machine_reset and go on, or stop */
+    MACHINE_STOP_EXIT,         /* debug-exit port: machine_exit_value */
+    MACHINE_STOP_SHUTDOWN,     /* triple fault */
+    MACHINE_STOP_REQUEST,      /* machine_request_stop, e.g. from an output callback or a signal */
+    MACHINE_STOP_BREAK,        /* debugger: machine_break_lp says where */
     MACHINE_STOP_IDLE_FOREVER, /* all LPs halted, no event armed, no input possible */
 };
 

@@ -1,0 +1,110 @@
+/*
+ * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy devices,
+ * processors, S5. Tables are data only: no methods.
+ */
+#include "devices/acpi/aml.h"
+#include "devices/chipset/chipset.h"
+#include "devices/pci/pci.h"
+
+static void device(struct aml *a, const char *name, const char *hid, unsigned uid)
+{
+    aml_device(a, name);
+    aml_name(a, "_HID");
+    aml_eisaid(a, hid);
+    aml_name(a, "_UID");
+    aml_integer(a, uid);
+}
+
+static void resources(struct aml *a)
+{
+    aml_name(a, "_CRS");
+    aml_buffer(a);
+}
+
+static void end_resources(struct aml *a)
+{
+    aml_res_end(a);
+    aml_close(a);
+}
+
+static void pci_root(struct aml *a)
+{
+    device(a, "PCI0", "PNP0A08", 0);
+    aml_name(a, "_CID");
+    aml_eisaid(a, "PNP0A03");
+    aml_name(a, "_BBN");
+    aml_integer(a, 0);
+    aml_name(a, "_SEG");
+    aml_integer(a, 0);
+    resources(a);
+    aml_res_bus(a, 0, 255);
+    aml_res_io(a, 0xcf8, 8);
+    aml_res_window_io(a, 0, 0xcf7);
+    aml_res_window_io(a, 0xd00, 0xffff);
+    aml_res_window32(a, PCI_MMIO_BASE, PCI_MMIO_END - 1);
+    end_resources(a);
+    aml_close(a);
+    /* motherboard resources: the ECAM window, as the PCI Firmware specification wants */
+    device(a, "MBRD", "PNP0C02", 0);
+    resources(a);
+    aml_res_memory32(a, PCI_ECAM_BASE, PCI_ECAM_SIZE);
+    aml_res_io(a, PM_BASE, 12);
+    aml_res_io(a, PM_GPE0, 4);
+    end_resources(a);
+    aml_close(a);
+}
+
+static void legacy(struct aml *a)
+{
+    static const struct {
+        const char *name, *hid;
+        uint16_t port;
+        uint8_t len, irq, uid;
+    } d[] = {
+        {"COM1", "PNP0501", 0x3f8, 8, 4, 1}, {"COM2", "PNP0501", 0x2f8, 8, 3, 2},
+        {"RTC_", "PNP0B00", 0x70, 2, 8, 0},  {"TIMR", "PNP0100", 0x40, 4, 0, 0},
+        {"PIC_", "PNP0000", 0x20, 2, 2, 0},
+    };
+    for (unsigned i = 0; i < sizeof d / sizeof d[0]; i++) {
+        device(a, d[i].name, d[i].hid, d[i].uid);
+        resources(a);
+        aml_res_io(a, d[i].port, d[i].len);
+        aml_res_irq(a, d[i].irq);
+        end_resources(a);
+        aml_close(a);
+    }
+    device(a, "HPET", "PNP0103", 0);
+    resources(a);
+    aml_res_memory32(a, HPET_BASE, 0x400);
+    end_resources(a);
+    aml_close(a);
+}
+
+static void processors(struct aml *a, unsigned cpus)
+{
+    for (unsigned i = 0; i < cpus; i++) {
+        const char name[5] = {'C', 'P', 'U', (char)('0' + i), 0};
+        aml_device(a, name);
+        aml_name(a, "_HID");
+        aml_string(a, "ACPI0007");
+        aml_name(a, "_UID");
+        aml_integer(a, i);
+        aml_close(a);
+    }
+}
+
+void acpi_dsdt(struct aml *a, unsigned cpus)
+{
+    aml_scope(a, "\\_SB_");
+    pci_root(a);
+    legacy(a);
+    processors(a, cpus);
+    aml_close(a);
+    aml_name(a, "\\_S5_");
+    aml_package(a, 4);
+    aml_integer(a, PM_SLP_TYP_S5);
+    aml_integer(a, PM_SLP_TYP_S5);
+    aml_integer(a, 0);
+    aml_integer(a, 0);
+    aml_close(a);
+}

@@ -1,0 +1,170 @@
+/*
+ * machine/run.c: turns of the logical processors, virtual time, events (design.md 2).
+ *
+ * Virtual time is common and serial: while an LP runs, time goes on by one nanosecond an
+ * instruction; then the next LP's turn goes on from there. So time never runs backwards between LPs.
+ * A turn is a quantum of instructions, cut short by HLT, by PAUSE when another LP could run, and
+ * split at events, which fire at exact instruction boundaries. When all LPs are idle the clock jumps
+ * to the next event.
+ */
+#include "cpu/sys/sys.h"
+#include "machine/machine_int.h"
+
+#define HOOK_INSNS 2000000 /* between calls of the slice hook */
+
+static bool is_runnable(const struct cpu *c)
+{
+    return c->activity == CPU_ACTIVE || event_pending(c);
+}
+
+/* The LP whose turn it is, or the next one that can run; -1: all are idle. */
+static int pick(struct machine *m)
+{
+    for (unsigned i = 0; i <= m->cfg.smp; i++) {
+        if (m->quantum_left && is_runnable(m->cpu[m->turn]))
+            return (int)m->turn;
+        m->turn = (m->turn + 1) % m->cfg.smp;
+        m->quantum_left = m->cfg.quantum_ns;
+    }
+    return -1;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Run one LP; returns why it came back. */
+static enum cpu_stop run_slice(struct machine *m, struct cpu *c, uint64_t insns)
+{
+    m->slice_start = cpu_icount(c);
+    m->running = c;
+    const enum cpu_stop why = cpu_run(c, insns);
+    m->running = NULL;
+    const uint64_t ran = cpu_icount(c) - m->slice_start;
+    m->now_ns += ran;
+    m->icount += ran;
+    m->quantum_left -= min_u64(ran, m->quantum_left);
+    if (why == CPU_STOP_IDLE || (why == CPU_STOP_KICK && ran && clock_next(m->clock) > m->now_ns))
+        m->quantum_left = 0;
+    return why;
+}
+
+static bool call_hook(struct machine *m, bool idle)
+{
+    m->idle = idle;
+    m->hook_at = m->icount + HOOK_INSNS;
+    if (m->slice_hook)
+        m->slice_hook(m->slice_opaque);
+    m->idle = false;
+    const uint64_t before = clock_next(m->clock);
+    input_pump(m->input, m->icount);
+    (void)before;
+    return m->slice_hook != NULL;
+}
+
+/* Nothing to run: jump to the next event. false: there is none. */
+static bool idle_step(struct machine *m, uint64_t until_ns)
+{
+    const uint64_t next = clock_next(m->clock);
+    if (m->icount >= m->hook_at || next == CLOCK_NEVER)
+        call_hook(m, true);
+    else
+        m->hook_at -= min_u64(m->hook_at - m->icount, 1000); /* idle jumps count as some work */
+    for (unsigned i = 0; i < m->cfg.smp; i++) {
+        if (is_runnable(m->cpu[i]))
+            return true;
+    }
+    const uint64_t again = clock_next(m->clock);
+    if (again == CLOCK_NEVER)
+        return m->slice_hook && !m->stop_request;
+    m->now_ns = min_u64(again > m->now_ns ? again : m->now_ns, until_ns);
+    return true;
+}
+
+static bool all_dead(const struct machine *m)
+{
+    for (unsigned i = 0; i < m->cfg.smp; i++) {
+        const struct cpu *c = m->cpu[i];
+        if (c->activity == CPU_ACTIVE || c->activity == CPU_MWAIT ||
+            (c->activity == CPU_HALTED && (c->eflags & FL_IF)))
+            return false;
+    }
+    return true;
+}
+
+static bool stop_of(struct machine *m, enum cpu_stop why, enum machine_stop *stop)
+{
+    switch (why) {
+    case CPU_STOP_SHUTDOWN:
+        *stop = MACHINE_STOP_SHUTDOWN;
+        return true;
+    case CPU_STOP_BREAK:
+        m->break_lp = m->turn;
+        *stop = MACHINE_STOP_BREAK;
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_ns)
+{
+    const uint64_t end = insns > UINT64_MAX - m->icount ? UINT64_MAX : m->icount + insns;
+    for (;;) {
+        enum machine_stop stop;
+        if (m->stopping) {
+            m->stopping = false;
+            return m->stop;
+        }
+        if (m->stop_request) {
+            m->stop_request = 0;
+            return MACHINE_STOP_REQUEST;
+        }
+        if (clock_next(m->clock) <= m->now_ns) {
+            clock_advance(m->clock, m->now_ns);
+            continue;
+        }
+        if (m->icount >= end || m->now_ns >= until_ns)
+            return MACHINE_STOP_POSITION;
+        if (m->icount >= m->hook_at && call_hook(m, false))
+            continue;
+        const int lp = pick(m);
+        if (lp < 0) {
+            if (all_dead(m) || !idle_step(m, until_ns))
+                return MACHINE_STOP_IDLE_FOREVER;
+            continue;
+        }
+        uint64_t n = min_u64(m->quantum_left, clock_next(m->clock) - m->now_ns);
+        n = min_u64(min_u64(n, end - m->icount), until_ns - m->now_ns);
+        if (stop_of(m, run_slice(m, m->cpu[lp], n), &stop))
+            return stop;
+    }
+}
+
+enum machine_stop machine_step(struct machine *m, unsigned lp)
+{
+    enum machine_stop stop;
+    clock_advance(m->clock, m->now_ns);
+    m->turn = lp;
+    m->quantum_left = m->cfg.quantum_ns;
+    if (!is_runnable(m->cpu[lp])) {
+        if (!idle_step(m, UINT64_MAX))
+            return MACHINE_STOP_IDLE_FOREVER;
+        clock_advance(m->clock, m->now_ns);
+    }
+    if (stop_of(m, run_slice(m, m->cpu[lp], 1), &stop))
+        return stop;
+    if (m->stopping) {
+        m->stopping = false;
+        return m->stop;
+    }
+    return MACHINE_STOP_POSITION;
+}
+
+void machine_request_stop(struct machine *m)
+{
+    m->stop_request = 1;
+    for (unsigned i = 0; i < m->cfg.smp; i++)
+        cpu_kick(m->cpu[i]);
+}
