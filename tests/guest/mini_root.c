@@ -31,17 +31,26 @@ static void outb(uint16_t port, uint8_t v)
     __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
 }
 
+static void put_char(uint8_t c)
+{
+    uint8_t status;
+    do
+        __asm__ volatile("inb %1, %0" : "=a"(status) : "Nd"((uint16_t)0x3fd));
+    while (!(status & 0x20));
+    outb(0x3f8, c);
+}
+
 static void put(const char *s)
 {
     while (*s)
-        outb(0x3f8, (uint8_t)*s++);
+        put_char((uint8_t)*s++);
 }
 
 static void put_hex(const char *name, uint64_t v)
 {
     put(name);
     for (int i = 60; i >= 0; i -= 4)
-        outb(0x3f8, (uint8_t)"0123456789abcdef"[v >> i & 15]);
+        put_char((uint8_t)"0123456789abcdef"[v >> i & 15]);
     put("\n");
 }
 
@@ -175,7 +184,7 @@ static void serve_io(uint64_t id, const struct hv_intercept_io *m)
     if (in)
         rax = m->port == 0x3fd ? 0x60 : 0xff;
     else if (m->port == 0x3f8)
-        outb(0x3f8, (uint8_t)rax);
+        put_char((uint8_t)rax);
     if (!in && m->port == 0xf4) {
         running--;
         failed += (uint8_t)rax != 0;
