@@ -102,9 +102,11 @@ uint64_t seg_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len
 static inline uint64_t seg_linear(struct cpu *c, unsigned seg, uint64_t off, unsigned len, int access)
 {
     if (__builtin_expect(cpu_code64(c), 1)) {
-        /* canonical: bits 63..47 all equal (48-bit linear addresses); mmu checks the rest */
+        /* canonical: bits 63..47 all equal (48-bit linear addresses), to the last byte */
         const uint64_t la = seg >= SEG_FS ? c->seg[seg].base + off : off;
-        if (__builtin_expect(((uint64_t)((int64_t)la >> 47) + 1) <= 1, 1))
+        if (__builtin_expect(((uint64_t)((int64_t)la >> 47) + 1) <= 1 &&
+                                 !((la ^ (la + len - 1)) >> 47),
+                             1))
             return la;
     }
     return seg_linear_slow(c, seg, off, len, access);

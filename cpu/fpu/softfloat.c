@@ -170,12 +170,9 @@ static struct rounded round_wide(struct fp_env *e, const struct fpw *v, const st
     }
     const bool tiny = r.exp < f->emin;
     if (tiny && !(e->masked & FX_U)) {
-        e->post |= FX_U;
-        if (e->x87) {
-            e->post |= inexact ? FX_P : 0;
-            r.exp += X87_WRAP;
-            return r;
-        }
+        e->post |= FX_U | (inexact ? FX_P : 0);
+        r.exp += X87_WRAP; /* SSE delivers nothing */
+        return r;
     } else if (tiny && e->ftz) {
         e->post |= FX_U | FX_P;
         return (struct rounded){.sig = 0};
@@ -471,7 +468,7 @@ int64_t fp_to_int(struct fp_env *e, struct fp a, unsigned rc, unsigned bits)
     bool inexact, up;
     const uint64_t n = round_to_u64(a, rc, &inexact, &up);
     const uint64_t limit = 1ull << (bits - 1);
-    if (n > limit || (n == limit && !a.sign) || (a.exp == 63 && n < limit)) {
+    if (n > limit || (n == limit && !a.sign)) {
         e->pre |= FX_I;
         return indefinite;
     }

@@ -114,7 +114,8 @@ static void load_float(struct cpu *c, const struct insn *i, struct fp a)
     struct fp_env e = x87_env(f);
     const struct fpw w = fp_convert(&e, a);
     const struct f80 v = fp_to_f80(&e, w, 64);
-    if (x87_finish(c, i, &e))
+    /* an unmasked D does not keep the value from being loaded */
+    if (x87_finish(c, i, &e) || !(e.pre & FX_I))
         x87_push(f, v);
 }
 
@@ -166,10 +167,10 @@ void op_fld_st(struct cpu *c, const struct insn *i)
 {
     struct fpu *f = x87_begin(c);
     const struct f80 v = x87_get(f, i->s & 7);
-    const bool over = !x87_empty(f, 7);
+    const bool under = x87_empty(f, i->s & 7);
     x87_note(c, i);
-    if (over || x87_empty(f, i->s & 7)) {
-        if (x87_stack_fault(c, i, over))
+    if (under || !x87_empty(f, 7)) {
+        if (x87_stack_fault(c, i, !under))
             x87_push(f, x87_indefinite());
         return;
     }
@@ -255,10 +256,12 @@ static void store_float(struct cpu *c, const struct insn *i, unsigned size, bool
     const uint64_t v = size == 4 ? fp_to_f32(&e, w) : fp_to_f64(&e, w);
     const unsigned unmasked = fp_raised(&e) & ~e.masked;
     const bool store = !(unmasked & ~FX_P);
-    if (store)
+    if (store) {
         mem_st(c, la, size, v);
-    else
+    } else {
         mmu_probe(c, la, size, ACC_W);
+        e.post &= (uint8_t)~FX_P; /* nothing was rounded */
+    }
     x87_note(c, i);
     x87_finish(c, i, &e);
     if (store)

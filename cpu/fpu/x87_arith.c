@@ -149,9 +149,9 @@ static void compare(struct cpu *c, const struct insn *i, struct fp b, bool empty
         cc = rel_cc[fp_compare(&e, fp_from_f80(x87_get(f, 0)), b, quiet)];
         ok = x87_finish(c, i, &e);
     }
+    set_cc(f, cc); /* also with an unmasked exception, which only keeps the stack */
     if (!ok)
         return;
-    set_cc(f, cc);
     while (pops--)
         x87_pop(f);
 }
@@ -193,10 +193,8 @@ static void compare_eflags(struct cpu *c, const struct insn *i, bool quiet, bool
         fl = rel_fl[fp_compare(&e, fp_from_f80(x87_get(f, 0)), fp_from_f80(x87_get(f, n)), quiet)];
         ok = x87_finish(c, i, &e);
     }
-    if (!ok)
-        return;
     lf_from_flags(fl, &c->lf_res, &c->lf_aux);
-    if (pop)
+    if (ok && pop)
         x87_pop(f);
 }
 
@@ -348,6 +346,7 @@ void op_fscale(struct cpu *c, const struct insn *i)
     if (w.cls == FC_NUM && w.exp > 16383 + 24576 && !(e.masked & FX_O)) {
         w.cls = FC_INF;
         e.post |= FX_O | FX_P;
+        e.up = true;
     } else if (w.cls == FC_NUM && w.exp < -16382 - 24576 && !(e.masked & FX_U)) {
         w.cls = FC_ZERO;
         e.post |= FX_U | FX_P;
@@ -458,6 +457,7 @@ static void fprem(struct cpu *c, const struct insn *i, bool nearest)
 {
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
+    f->sw &= (uint16_t)~SW_C2;
     if (x87_empty(f, 0) || x87_empty(f, 1)) {
         if (x87_stack_fault(c, i, false))
             x87_set(f, 0, x87_indefinite());
@@ -472,10 +472,8 @@ static void fprem(struct cpu *c, const struct insn *i, bool nearest)
     if (!x87_finish(c, i, &e))
         return;
     x87_set(f, 0, r);
-    if (w.cls == FC_QNAN) { /* C0 and C3 stay */
-        f->sw &= (uint16_t)~SW_C2;
+    if (w.cls == FC_QNAN) /* C0 and C3 stay */
         return;
-    }
     f->sw &= (uint16_t)~SW_CC;
     if (partial)
         f->sw |= SW_C2;

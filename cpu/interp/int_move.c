@@ -240,12 +240,9 @@ void op_enter(struct cpu *c, const struct insn *i)
     const unsigned size = i->osize, alloc = (uint16_t)i->imm, level = i->imm >> 16 & 31;
     const uint64_t mask = stack_mask(c), sp0 = c->r[R_SP];
     const uint64_t frame = (sp0 - size) & mask;
-    uint64_t links[32];
     uint64_t bp = c->r[R_BP];
-    for (unsigned n = 1; n < level; n++) {
-        bp -= size;
-        links[n] = mem_ld(c, seg_linear(c, SEG_SS, bp & mask, size, ACC_R), size);
-    }
+    for (unsigned n = 1; n < level; n++) /* only for the faults: the pushes may overlap the links */
+        (void)mem_ld(c, seg_linear(c, SEG_SS, (bp - n * size) & mask, size, ACC_R), size);
     const unsigned pushes = 1 + (level > 0 ? level : 0);
     const uint64_t end = (sp0 - pushes * size - alloc) & mask;
     for (unsigned n = pushes; n > 0; n--)
@@ -253,8 +250,10 @@ void op_enter(struct cpu *c, const struct insn *i)
     /* the SDM asks for a write check of the new top of the stack */
     mmu_probe(c, seg_linear(c, SEG_SS, end, size, ACC_W), size, ACC_W);
     stack_push(c, size, reg_get(c, R_BP, size));
-    for (unsigned n = 1; n < level; n++)
-        stack_push(c, size, links[n]);
+    for (unsigned n = 1; n < level; n++) {
+        bp -= size;
+        stack_push(c, size, mem_ld(c, seg_linear(c, SEG_SS, bp & mask, size, ACC_R), size));
+    }
     if (level > 0)
         stack_push(c, size, frame);
     reg_set(c, R_BP, size, frame);

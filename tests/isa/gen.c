@@ -122,7 +122,7 @@ static void choose_prefixes(struct gen *g)
         p[n++] = 0xf3;
     if (row->prefix == PX_F2)
         p[n++] = 0xf2;
-    if (row->prefix == PX_ANY && row->map == MAP_1 && row->opcode != 0x90 &&
+    if (row->prefix == PX_ANY && row->map == MAP_1 && row->opcode != 0x90 && !(differ_of(row) & DF_NOREP) &&
         chance(&g->r, row->attrs & A_REP ? 60 : 4)) {
         g->rep = true;
         p[n++] = chance(&g->r, 60) ? 0xf3 : 0xf2;

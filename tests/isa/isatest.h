@@ -51,8 +51,12 @@ enum {
     DF_COUNT = 256,   /* shift count beyond the operand size */
     DF_ZERO_SRC = 8,  /* destination undefined when the source is zero */
     DF_FLAGS = 16,    /* all arithmetic flags free */
-    DF_FAULT = 64,    /* CR2 and x87 state free when a page fault is raised */
+    DF_FAULT = 64,    /* CR2, memory, x87 state free when a fault is raised */
     DF_MEM_X87 = 128, /* x87 state free with a memory operand */
+    DF_C1 = 512,      /* C1 free */
+    DF_ORDER = 1024,  /* of two faults either may come first */
+    DF_MASKED = 2048, /* faults free */
+    DF_NOREP = 4096,  /* not with a repeat prefix */
     DF_NO66 = 32,     /* not with operand-size prefix */
 };
 struct differ {
