@@ -86,7 +86,7 @@ static bool all_dead(const struct machine *m)
 {
     for (unsigned i = 0; i < m->cfg.smp; i++) {
         const struct cpu *c = m->cpu[i];
-        if (c->activity == CPU_ACTIVE || c->activity == CPU_MWAIT ||
+        if (c->activity == CPU_ACTIVE || c->activity == CPU_MWAIT || c->non_root ||
             (c->activity == CPU_HALTED && (c->eflags & FL_IF)))
             return false;
     }
