@@ -228,10 +228,12 @@ OP(cvtpi2ps)
 
 OP(cvtpi2pd)
 {
-    begin_both(c);
+    fpu_check_sse(c);
+    if (!is_mem(i)) /* a memory source does not touch the MMX state (SDM 2A) */
+        mmx_begin(c);
     const uint64_t s = mmx_src64(c, i);
     struct fp_env e = sse_env(c);
-    if (!is_mem(i)) /* no transition for a memory source (SDM 2A) */
+    if (!is_mem(i))
         mmx_enter(c);
     c->xmm[i->d].q[0] = int_to_f64(&e, (int32_t)s);
     c->xmm[i->d].q[1] = int_to_f64(&e, (int32_t)(s >> 32));

@@ -23,7 +23,7 @@ struct gen {
     uint8_t buf[16];
     unsigned n;
     uint8_t rex, mod;
-    bool opsz, adsz, gs, rep, mem, fixed[16];
+    bool opsz, adsz, gs, rep, mem, chained, fixed[16];
     unsigned osize;
     int rip_disp_at; /* where a RIP-relative displacement waits for the length, or -1 */
     uint64_t target; /* linear address of the memory operand */
@@ -225,6 +225,10 @@ static void put_memory(struct gen *g, unsigned reg)
     const uint64_t off = g->target - (g->gs ? GS_BASE : 0);
     const unsigned rex_b = (g->rex & 1u) << 3, rex_x = (g->rex & 2u) << 2;
     unsigned mod = below(&g->r, 3), rm = below(&g->r, 8);
+    if (g->chained) {
+        mod = 0;
+        rm = 5;
+    }
     int64_t disp = mod == 1 ? (int8_t)rnd(&g->r) : mod == 2 ? (int32_t)rnd(&g->r) : 0;
     if (mod == 2 && chance(&g->r, 50))
         disp >>= 16;
@@ -468,6 +472,15 @@ static void choose_sse(struct gen *g)
 
 /* ---- the case ----------------------------------------------------------------------------------- */
 
+static void patch_rip(struct gen *g, uint64_t rip)
+{
+    if (g->rip_disp_at < 0)
+        return;
+    const uint64_t want = g->target - (g->gs ? GS_BASE : 0);
+    const uint32_t d = (uint32_t)(want - (rip + g->n));
+    memcpy(g->buf + g->rip_disp_at, &d, 4);
+}
+
 static void choose_place(struct gen *g)
 {
     struct test_case *t = g->t;
@@ -477,12 +490,18 @@ static void choose_place(struct gen *g)
     t->rip = CODE_VA + off;
     t->len = (uint8_t)g->n;
     t->target = g->target;
-    if (g->rip_disp_at >= 0) {
-        const uint64_t want = g->target - (g->gs ? GS_BASE : 0);
-        const uint32_t d = (uint32_t)(want - (t->rip + g->n));
-        memcpy(g->buf + g->rip_disp_at, &d, 4);
-    }
+    patch_rip(g, t->rip);
     memcpy(t->code, g->buf, g->n);
+}
+
+static void build(struct gen *g)
+{
+    if (g->row->modrm != MR_N && (g->row->modrm & 0xf00) != MR_BYTE && !register_only(g->row))
+        g->mem = memory_only(g->row) || chance(&g->r, 50);
+    choose_prefixes(g);
+    choose_opcode(g);
+    put_modrm(g);
+    put_immediates(g);
 }
 
 bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned row,
@@ -495,12 +514,7 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
                     .rip_disp_at = -1};
     memset(t, 0, sizeof *t);
     t->row = row;
-    if (g.row->modrm != MR_N && (g.row->modrm & 0xf00) != MR_BYTE && !register_only(g.row))
-        g.mem = memory_only(g.row) || chance(&g.r, 50);
-    choose_prefixes(&g);
-    choose_opcode(&g);
-    put_modrm(&g);
-    put_immediates(&g);
+    build(&g);
     if (g.n > 15)
         return false;
     choose_registers(&g);
@@ -513,4 +527,48 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
     choose_sse(&g);
     choose_place(&g);
     return true;
+}
+
+/* ---- chains ------------------------------------------------------------------------------------- */
+
+/* Rows that can follow: nothing that the vendors disagree on, no implicit pointers. */
+static bool chainable(const struct isa_row *row)
+{
+    return !differ_of(row) && !(row->attrs & A_REP) && !has_form(row, OP_Ob, OP_Ov) &&
+           !sem_is(row, "xlat") && !sem_is(row, "leave") && !sem_is(row, "ret") &&
+           !(sem_is(row, "bt") && row->op[1] == OP_Gv);
+}
+
+static bool ends(const struct isa_row *row)
+{
+    return (row->attrs & A_END) || has_form(row, OP_Jb, OP_Jz);
+}
+
+void gen_chain(uint64_t seed, uint64_t number, const uint32_t *rows, unsigned row_count,
+               const struct isa_row *first, struct test_case *t)
+{
+    struct rng r = {(seed ^ 0x5851f42d4c957f2dull) + number * 0x9e3779b97f4a7c15ull};
+    const unsigned more = chance(&r, 40) ? 0 : 1 + below(&r, 3);
+    t->insns = 1;
+    t->undefined = first->fl_undefined;
+    if (!chainable(first) || ends(first))
+        return;
+    for (unsigned k = 0; k < more; k++) {
+        struct gen g = {.r = r, .row = &isa_rows[rows[below(&r, row_count)]], .t = t,
+                        .rip_disp_at = -1, .chained = true};
+        g.r.s = rnd(&r);
+        if (!chainable(g.row) || (g.row->fl_read & t->undefined) ||
+            sem_is(g.row, "call_e") || sem_is(g.row, "jmp_e"))
+            continue;
+        build(&g);
+        if (g.n > 15 || t->len + g.n > sizeof t->code)
+            continue;
+        patch_rip(&g, t->rip + t->len);
+        memcpy(t->code + t->len, g.buf, g.n);
+        t->len = (uint8_t)(t->len + g.n);
+        t->insns++;
+        t->undefined = (t->undefined & ~(uint64_t)g.row->fl_written) | g.row->fl_undefined;
+        if (ends(g.row))
+            break;
+    }
 }

@@ -1,7 +1,7 @@
 /*
  * tests/isa/isatest.h: random instructions, run by the host's processor and by the engine.
  *
- * One case is one 64-bit user-mode instruction with all its registers and memory. Both sides see
+ * One case is one 64-bit user-mode instruction, or a short chain, with all registers and memory. Both sides see
  * the same bytes at the same addresses: CODE is read-only and executable, DATA is two writable
  * pages and a read-only one; everything around is unmapped.
  */
@@ -26,11 +26,12 @@
 struct test_case {
     uint64_t r[16], flags;
     uint8_t fx[FX_USED];
-    uint8_t code[16];
+    uint8_t code[64];
+    uint64_t undefined; /* arithmetic flags left undefined at the end */
     uint64_t rip;
     uint64_t target; /* address of the memory operand, or 0 */
     uint32_t row; /* index into isa_rows that the generator aimed at */
-    uint8_t len;
+    uint8_t len, insns;
 };
 
 struct test_result {
@@ -71,6 +72,9 @@ void gen_pattern(uint64_t seed, uint8_t pattern[DATA_SIZE]);
 bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned row,
               struct test_case *t);
 bool gen_usable(const struct isa_row *row);
+/* Append up to three more instructions that keep to registers and RIP-relative memory. */
+void gen_chain(uint64_t seed, uint64_t number, const uint32_t *rows, unsigned row_count,
+               const struct isa_row *first, struct test_case *t);
 
 /* native.c: a child process that runs batches; results in shared memory. */
 #define BATCH 512
