@@ -1,0 +1,193 @@
+/*
+ * vmms/main.c: the virtual machine management service: reads the definitions (etc/vms.conf: one
+ * VM a line, `key=value` separated by spaces; `on-all-off=poweroff|stay`), starts one worker
+ * process per VM, keeps their states, and powers the machine off when all VMs are off.
+ *
+ * Keys: name, memory (MiB), cpus, kernel, initrd, append, on-reset=restart|off. The worker gets
+ * the line as it is. Without a file two tiny children run.
+ *
+ * Not modelled: the management endpoint (JSON-RPC).
+ */
+#include "partitions/root/user/ulib.h"
+
+#define VM_MAX 8
+#define CONF_MAX 65536u
+#define LINE_MAX 1000u
+#define EXIT_FAILED 1u /* value for the machine's debug-exit port */
+
+static const char default_conf[] = "name=child1 memory=16 cpus=1 kernel=child.elf\n"
+                                   "name=child2 memory=16 cpus=1 kernel=child.elf\n";
+
+struct vm {
+    char name[RT_NAME];
+    char line[LINE_MAX];
+    uint64_t process;
+    enum rt_vm_state state;
+    bool restart_on_reset, restart;
+    bool said_end;
+    uint32_t end, value;
+};
+
+static struct vm vms[VM_MAX];
+static unsigned vm_count;
+static int64_t vmms_queue;
+static bool poweroff_when_off = true;
+static bool failed;
+
+static const char *const state_names[] = {"off", "starting", "running", "stopping"};
+static const char *const end_names[] = {"powered off", "reset", "debug-exit", "triple fault",
+                                        "error"};
+
+static void vm_set_state(struct vm *v, enum rt_vm_state state)
+{
+    if (v->state == state)
+        return;
+    v->state = state;
+    u_log("%s: %s", v->name, state_names[state]);
+}
+
+static void vm_start(struct vm *v)
+{
+    v->said_end = v->restart = false;
+    vm_set_state(v, RT_VM_STARTING);
+    int64_t r = u_call3(SYS_SPAWN, (uint64_t) "bin/vmwp", (uint64_t)v->line, (uint64_t)vmms_queue);
+    if (r < 0) {
+        u_log("%s: can't start a worker: error %ld", v->name, -r);
+        failed = true;
+        vm_set_state(v, RT_VM_OFF);
+        return;
+    }
+    v->process = (uint64_t)r;
+}
+
+static void conf_line(const char *line)
+{
+    char text[16];
+    if (rt_option(line, "on-all-off", text, sizeof(text))) {
+        poweroff_when_off = !strcmp(text, "poweroff");
+        return;
+    }
+    struct vm *v = &vms[vm_count];
+    if (!rt_option(line, "name", v->name, sizeof(v->name)))
+        return; /* empty lines and comments */
+    if (vm_count + 1 >= VM_MAX) {
+        u_log("%s: more than %d VMs", v->name, VM_MAX - 1);
+        failed = true;
+        return;
+    }
+    v->restart_on_reset =
+        !rt_option(line, "on-reset", text, sizeof(text)) || strcmp(text, "off") != 0;
+    rt_strcpy(v->line, line, sizeof(v->line));
+    vm_count++;
+}
+
+static void conf_parse(char *conf)
+{
+    while (*conf) {
+        char *end = conf;
+        while (*end && *end != '\n')
+            end++;
+        bool last = !*end;
+        *end = 0;
+        if (*conf != '#')
+            conf_line(conf);
+        if (last)
+            return;
+        conf = end + 1;
+    }
+}
+
+static void conf_read(void)
+{
+    static char conf[CONF_MAX];
+    int64_t f = u_call1(SYS_OPEN, (uint64_t) "etc/vms.conf");
+    if (f < 0) {
+        memcpy(conf, default_conf, sizeof(default_conf));
+    } else {
+        int64_t n = u_call(SYS_READ, (uint64_t)f, 0, (uint64_t)conf, CONF_MAX - 1);
+        conf[n > 0 ? n : 0] = 0;
+    }
+    conf_parse(conf);
+}
+
+static struct vm *vm_of(uint64_t process)
+{
+    for (unsigned i = 0; i < vm_count; i++)
+        if (vms[i].process == process && vms[i].state != RT_VM_OFF)
+            return &vms[i];
+    return 0;
+}
+
+static void vm_ended(struct vm *v, uint32_t end, uint32_t value)
+{
+    v->said_end = true;
+    v->end = end < RT_COUNT(end_names) ? end : RT_END_ERROR;
+    v->value = value;
+    if (end == RT_END_DEBUG_EXIT)
+        u_log("%s: %s with value %u", v->name, end_names[end], value);
+    else
+        u_log("%s: %s", v->name, end_names[v->end]);
+    if (v->end == RT_END_TRIPLE_FAULT || v->end == RT_END_ERROR ||
+        (v->end == RT_END_DEBUG_EXIT && value))
+        failed = true;
+    v->restart = v->end == RT_END_RESET && v->restart_on_reset;
+}
+
+static void handle(const struct rt_msg *m)
+{
+    uint64_t note[2] = {0, 0};
+    uint32_t word[2] = {0, 0};
+    memcpy(note, m->data, sizeof(note));
+    memcpy(word, m->data, sizeof(word));
+    struct vm *v = vm_of(m->type == RT_MSG_PROCESS_EXIT ? note[0] : m->sender);
+    if (!v)
+        return;
+    switch (m->type) {
+    case RT_MSG_VM_STATE:
+        if (word[0] < RT_COUNT(state_names))
+            vm_set_state(v, word[0]);
+        break;
+    case RT_MSG_VM_END:
+        vm_ended(v, word[0], word[1]);
+        break;
+    case RT_MSG_PROCESS_EXIT:
+        if (!v->said_end) {
+            u_log("%s: its worker died", v->name);
+            vm_ended(v, RT_END_ERROR, 0);
+        }
+        vm_set_state(v, RT_VM_OFF);
+        if (v->restart)
+            vm_start(v);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool all_off(void)
+{
+    for (unsigned i = 0; i < vm_count; i++)
+        if (vms[i].state != RT_VM_OFF)
+            return false;
+    return true;
+}
+
+int64_t u_main(const char *args)
+{
+    (void)args;
+    u_set_name("vmms");
+    vmms_queue = u_call0(SYS_QUEUE);
+    conf_read();
+    if (!vm_count)
+        u_log("no VM is defined");
+    for (unsigned i = 0; i < vm_count; i++)
+        vm_start(&vms[i]);
+    while (!all_off() || !poweroff_when_off) {
+        struct rt_msg m;
+        if (!u_call3(SYS_RECV, (uint64_t)vmms_queue, (uint64_t)&m, RT_NEVER))
+            handle(&m);
+    }
+    u_log("all VMs are off: powering off");
+    u_call1(SYS_POWEROFF, failed ? EXIT_FAILED : 0);
+    return 1;
+}
