@@ -330,7 +330,9 @@ static int end_code(const struct session *s)
 {
     switch (s->end) {
     case END_EXIT_PORT:
-        return machine_exit_value(s->machine) ? EXIT_CODE_GUEST_FAIL : EXIT_CODE_OK;
+        if (machine_exit_value(s->machine))
+            return EXIT_CODE_GUEST_FAIL;
+        return opt_text(&s->o, OPT_ID_UNTIL) ? EXIT_CODE_ERROR : EXIT_CODE_OK;
     case END_TRIPLE_FAULT:
     case END_HALTED:
     case END_PANIC:

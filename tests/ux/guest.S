@@ -67,15 +67,19 @@ guest:
     jb 2f
     cmp $EXIT, %edx
     jbe 3f
-2:  cmp $0x64, %edx
-    je 3f
+2:  cmp $0x61, %edx
+    jb 6f
+    cmp $0x64, %edx
+    jbe 3f
+6:  cmp $0x8f, %edx
+    jb 7f
     cmp $0x92, %edx
-    je 3f
-    cmp $0xcf6, %edx
+    jbe 3f
+7:  cmp $0xcf6, %edx
     jb 4f
     cmp $0xcf9, %edx
     jbe 3f
-4:  cmp $0x600, %edx
+4:  cmp $0x5fd, %edx
     jb 5f
     cmp $0x610, %edx
     jb 3f
