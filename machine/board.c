@@ -189,12 +189,12 @@ static int build_chipset(struct machine *m, struct err *err)
 
 static int build_pci(struct machine *m, struct err *err)
 {
-    struct pci_host *const host = pci_host_new(m->bus);
+    const struct board_port board = {request, output, m};
+    struct pci_host *const host = pci_host_new(m->bus, &board);
     const struct msi_sink msi = apic_net_msi(m->net);
     int rc = add(m, host ? pci_host_dev(host) : NULL, "pci-host", err);
     if (rc || !m->cfg.console_port_count)
         return rc;
-    const struct board_port board = {request, output, m};
     struct pci_func *const vc = vcons_new(m->input, &m->dma, &msi, &board, m->cfg.console_ports,
                                           (unsigned)m->cfg.console_port_count);
     rc = add(m, vc ? &vc->dev : NULL, "virtio-console", err);

@@ -32,7 +32,7 @@ struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line 
 #define HPET_BASE 0xfed00000ull
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
                      const struct irq_line *legacy0, const struct irq_line *legacy8);
-/* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9. Reset at 0xcf9 */
+/* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9 */
 #define PM_BASE       0x600
 #define PM_TIMER      0x608
 #define PM_GPE0       0x620

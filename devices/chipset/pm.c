@@ -1,6 +1,6 @@
 /*
  * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer, GPE0
- * (no events), reset register 0xcf9. Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
+ * (no events). Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
  * Not modelled: S1-S4, power and sleep buttons, the timer's overflow event.
  */
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct pm {
     struct board_port board;
     /* state */
     uint16_t status, enable, control;
-    uint8_t gpe_enable[2], reset_control;
+    uint8_t gpe_enable[2];
 };
 
 static const struct field fields[] = {
@@ -25,7 +25,6 @@ static const struct field fields[] = {
     FIELD(struct pm, enable, 0, "PM1a enable"),
     FIELD(struct pm, control, 1, "PM1a control: ACPI mode on"),
     FIELD_ARRAY(struct pm, gpe_enable, 0, "GPE0 enable"),
-    FIELD(struct pm, reset_control, 0, "port 0xcf9"),
     FIELD_END,
 };
 
@@ -99,25 +98,7 @@ static void gpe_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
         ((struct pm *)dev)->gpe_enable[offset - 2] = (uint8_t)v;
 }
 
-static uint64_t reset_read(void *dev, uint64_t offset, unsigned size)
-{
-    (void)offset;
-    (void)size;
-    return ((const struct pm *)dev)->reset_control;
-}
-static void reset_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
-{
-    struct pm *p = dev;
-    (void)offset;
-    (void)size;
-    const uint8_t was = p->reset_control;
-    p->reset_control = v & 0x0a;
-    if ((v & 4) && !(was & 4))
-        p->board.request(p->board.opaque, BOARD_RESET, 0);
-}
-
-static const struct bus_ops pm_ops = {pm_read, pm_write, 4}, gpe_ops = {gpe_read, gpe_write, 1},
-                            reset_ops = {reset_read, reset_write, 1};
+static const struct bus_ops pm_ops = {pm_read, pm_write, 4}, gpe_ops = {gpe_read, gpe_write, 1};
 
 static void pm_free(struct dev *d)
 {
@@ -136,8 +117,7 @@ struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *
     p->sci = *sci;
     p->board = *board;
     if (bus_map_port(bus, PM_BASE, 12, &pm_ops, p, "pm") ||
-        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0") ||
-        bus_map_port(bus, 0xcf9, 1, &reset_ops, p, "reset")) {
+        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0")) {
         free(p);
         return NULL;
     }

@@ -16,6 +16,7 @@
 #include "core/dev.h"
 #include "core/dma.h"
 #include "core/irq.h"
+#include "devices/chipset/chipset.h"
 
 #define PCI_ECAM_BASE    0xb0000000ull
 #define PCI_ECAM_SIZE    0x10000000ull
@@ -69,8 +70,8 @@ void pci_msix_send(struct pci_func *f, uint16_t vector);
 void pci_func_reset(struct pci_func *f); /* after the fields are reset: unmaps, default header */
 
 struct pci_host;
-struct pci_host *
-pci_host_new(struct bus *bus); /* claims CF8/CFC and ECAM; frees with the machine */
+/* Claims CF8-CFF with the reset control register CF9, and ECAM; freed with the machine. */
+struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board);
 struct dev *pci_host_dev(struct pci_host *h);
 int pci_host_plug(struct pci_host *h, struct pci_func *f, uint8_t devfn); /* -EBUSY */
 
