@@ -76,7 +76,7 @@ static void arm(struct hpet *h, unsigned n)
     uint64_t left = h->cmp[n] - now;
     if (is_32bit(h, n))
         left = (uint32_t)left ? (uint32_t)left : 1ull << 32;
-    if (left > 1ull << 50) { /* years away */
+    if (left == 0 || left > 1ull << 50) { /* just matched, or years away */
         clock_cancel(h->clock, ev);
         return;
     }
