@@ -100,7 +100,9 @@ static void fire(void *opaque, uint64_t now_ns)
             irq_set(line, 0);
     }
     if ((h->cfg[n] & T_PERIODIC) && h->period[n]) {
-        h->cmp[n] += h->period[n];
+        const uint64_t late = counter(h) - h->cmp[n];
+        const uint64_t periods = (is_32bit(h, n) ? (uint32_t)late : late) / h->period[n] + 1;
+        h->cmp[n] += periods * h->period[n];
         if (is_32bit(h, n))
             h->cmp[n] = (uint32_t)h->cmp[n];
     }
