@@ -66,11 +66,30 @@ static int add_module(struct images *im, const char *path, const char *name, str
     return 0;
 }
 
-/* Hypervisor, root.elf, rootfs.cpio and, for children of the user's, vms.cpio. */
-static int prepare_stack(struct images *im, const struct options *o, struct err *err)
+/* The user's children: specifications, and the archive that hands them to the root partition. */
+static int prepare_children(struct images *im, const struct options *o, struct err *err)
 {
     uint64_t bytes = 0;
 
+    for (unsigned i = 0; i < o->list_count; i++) {
+        im->vm_count = i + 1;
+        if (vm_spec_parse(&im->vm[i], o->list[i], i, err) < 0)
+            return err->code;
+        add_port(im, "vm.", im->vm[i].name);
+    }
+    return vms_build(&im->vms, im->vm, im->vm_count, &bytes, err);
+}
+
+/* Hypervisor, root.elf, rootfs.cpio and, for children of the user's, vms.cpio. */
+static int prepare_stack(struct images *im, const struct options *o, struct err *err)
+{
+    add_port(im, "", "root");
+    if (im->plan == PLAN_DEMO) {
+        add_port(im, "vm.", "child1");
+        add_port(im, "vm.", "child2");
+    } else if (prepare_children(im, o, err) < 0) {
+        return err->code;
+    }
     if (get_stack_image(&im->kernel, opt_text(o, OPT_ID_HYPERVISOR), "hypervisor.elf",
                         &im->kernel_bytes, &im->kernel_len, err) < 0 ||
         add_module(im, opt_text(o, OPT_ID_ROOT), "root.elf", err) < 0 ||
@@ -79,22 +98,9 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     im->kernel_name = "hypervisor.elf";
     if (opt_text(o, OPT_ID_HVAPPEND))
         snprintf(im->cmdline, sizeof(im->cmdline), "%s", opt_text(o, OPT_ID_HVAPPEND));
-    add_port(im, "", "root");
-    if (im->plan == PLAN_DEMO) {
-        add_port(im, "vm.", "child1");
-        add_port(im, "vm.", "child2");
-        return 0;
-    }
-    for (unsigned i = 0; i < o->list_count; i++) {
-        im->vm_count = i + 1;
-        if (vm_spec_parse(&im->vm[i], o->list[i], i, err) < 0)
-            return err->code;
-        add_port(im, "vm.", im->vm[i].name);
-    }
-    if (vms_build(&im->vms, im->vm, im->vm_count, &bytes, err) < 0)
-        return err->code;
-    im->module[im->module_count++] = (struct machine_module){"vms.cpio", im->vms.data,
-                                                             im->vms.size};
+    if (im->vm_count)
+        im->module[im->module_count++] =
+            (struct machine_module){"vms.cpio", im->vms.data, im->vms.size};
     return 0;
 }
 
