@@ -36,6 +36,7 @@ enum {
     P_EX = 1 << 7,
     P_ED = 1 << 8, /* EPT dirty flag set, or EPT A/D flags off */
     P_FETCHED = 1 << 9,
+    P_OWNER = 1 << 10, /* bit 8 of the owner's index */
 };
 #define P_EPT_ALL (P_ER | P_EW | P_EX | P_ED)
 
@@ -84,7 +85,8 @@ struct l2_entry {
     uint32_t serial;
     uint16_t perm;
     uint8_t gshift; /* size of the guest page */
-    uint8_t pad;
+    uint8_t
+        owner; /* index of the as (global pages: of the guest), low bits; P_OWNER has one more */
 };
 _Static_assert(sizeof(struct l2_entry) == 32, "two ways a cache line");
 #define L2_SETS 2048
@@ -207,10 +209,10 @@ enum walk_status ept_translate(struct cpu *c, uint64_t gpa, unsigned want, unsig
 uint32_t mmu_new_serial(struct mmu *m);
 
 /* tlb.c */
-struct page {          /* where a linear page is */
-    uint64_t gpa, hpa; /* of the page */
-    uint8_t *host;     /* NULL: device memory */
-    struct frame *frame;
+struct page {                  /* where a linear page is */
+    uint64_t gpa, hpa;         /* of the page */
+    uint8_t *host;             /* NULL: device memory */
+    struct frame *frame;       /* NULL with it */
     bool watched, apic, vapic; /* vapic: the APIC-access page of VMX */
 };
 struct page page_find(struct cpu *c, uint64_t la, unsigned acc);

@@ -26,17 +26,45 @@ struct l2_entry *l2_find(struct mmu *m, uint64_t la)
     return NULL;
 }
 
-/* Drop first-level copies of an entry that leaves the second level. */
-static void l2_evicted(struct cpu *c, const struct l2_entry *e)
+/* Could this entry still serve? Entries of retired address spaces have no first-level copies. */
+static bool l2_is_live(const struct mmu *m, const struct l2_entry *e)
 {
     if (!e->serial)
-        return;
+        return false;
+    if (e->perm & P_G)
+        return e->serial == m->guests[e->owner].gserial;
+    const struct mmu_as *as = &m->ases[e->owner | (e->perm & P_OWNER ? 256 : 0)];
+    return e->serial == as->serial && as->gen == m->guests[as->key >> 32].gen;
+}
+
+/* Drop first-level copies of a live entry that leaves the second level. */
+static void l2_evicted(struct cpu *c, const struct l2_entry *e)
+{
     if (e->tag & 1)
         l1_drop_region(c, e->tag & ~1ull, 21);
     else
         l1_drop_page(c, e->tag);
     if (e->perm & P_FETCHED)
         c->code_gen++;
+}
+
+/* Where a new entry goes: its old place, a dead entry's, or the oldest one's. */
+static struct l2_entry *l2_place(struct cpu *c, unsigned set, uint64_t tag, uint32_t serial)
+{
+    struct mmu *m = c->mmu;
+    struct l2_entry *e = m->l2[set], *dead = NULL;
+    for (unsigned i = 0; i < L2_WAYS; i++) {
+        if (e[i].tag == tag && e[i].serial == serial)
+            return &e[i];
+        if (!dead && !l2_is_live(m, &e[i]))
+            dead = &e[i];
+    }
+    if (dead)
+        return dead;
+    e += m->l2_next[set];
+    m->l2_next[set] = (m->l2_next[set] + 1) % L2_WAYS;
+    l2_evicted(c, e);
+    return e;
 }
 
 void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched)
@@ -46,27 +74,23 @@ void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched)
     const uint64_t mask = big ? (1ull << 21) - 1 : 4095;
     const uint64_t tag = (la & ~mask) | big;
     const unsigned set = (unsigned)(la >> (big ? 21 : 12)) & (L2_SETS - 1);
-    const uint32_t serial = w->perm & P_G ? m->guest->gserial : m->as->serial;
-    struct l2_entry *e = NULL;
-    for (unsigned i = 0; i < L2_WAYS && !e; i++) {
-        if (m->l2[set][i].tag == tag && m->l2[set][i].serial == serial)
-            e = &m->l2[set][i]; /* upgrade in place: the dirty flag, or changed rights */
-    }
-    if (!e) {
-        e = &m->l2[set][m->l2_next[set]];
-        m->l2_next[set] = (m->l2_next[set] + 1) % L2_WAYS;
-        l2_evicted(c, e);
-    } else {
+    const bool global = w->perm & P_G;
+    const uint32_t serial = global ? m->guest->gserial : m->as->serial;
+    const size_t owner = global ? (size_t)(m->guest - m->guests) : (size_t)(m->as - m->ases);
+    struct l2_entry *e = l2_place(c, set, tag, serial);
+    if (e->tag == tag && e->serial == serial) { /* upgrade: the dirty flag, or changed rights */
         fetched |= !!(e->perm & P_FETCHED);
-        if (e->hpa != (w->hpa & ~mask) || (e->perm & ~w->perm & ~(unsigned)P_FETCHED))
+        if (e->hpa != (w->hpa & ~mask) || (e->perm & ~w->perm & ~(unsigned)(P_FETCHED | P_OWNER)))
             l2_evicted(c, e); /* something else than before: first-level copies are stale */
     }
-    *e = (struct l2_entry){.tag = tag,
-                           .gpa = w->gpa & ~mask,
-                           .hpa = w->hpa & ~mask,
-                           .serial = serial,
-                           .perm = (uint16_t)(w->perm | (fetched ? P_FETCHED : 0)),
-                           .gshift = w->gshift};
+    *e = (struct l2_entry){
+        .tag = tag,
+        .gpa = w->gpa & ~mask,
+        .hpa = w->hpa & ~mask,
+        .serial = serial,
+        .perm = (uint16_t)(w->perm | (fetched ? P_FETCHED : 0) | (owner & 256 ? P_OWNER : 0)),
+        .owner = (uint8_t)owner,
+        .gshift = w->gshift};
     if (w->gshift > 12) {
         const unsigned bit = large_bit(la), hbit = huge_bit(la);
         m->guest->large[bit / 64] |= 1ull << (bit % 64);
@@ -166,6 +190,15 @@ static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, str
     e->attr = 0;
 }
 
+static void page_ram(const struct ram *r, struct page *p)
+{
+    const uint64_t n = ram_index(r, p->hpa);
+    if (n == UINT64_MAX)
+        return;
+    p->frame = &r->frames[n];
+    p->host = r->base + (n << 12);
+}
+
 struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
 {
     struct walk w;
@@ -176,9 +209,7 @@ struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
     else if (c->non_root && vmx_is_apic_page(c, w.hpa))
         p.vapic = true;
     else
-        p.frame = ram_frame(c->ram, w.hpa);
-    if (p.frame)
-        p.host = ram_host(c->ram, w.hpa);
+        page_ram(c->ram, &p);
     p.watched = c->mmu->watching && watch_page(c, la);
     if (!(acc & ACC_X))
         l1_fill(c, la, acc, w.perm, &p);
