@@ -76,6 +76,8 @@ static uint32_t ppr(const struct hv_vlapic *a)
 int hv_vlapic_pending(const struct hv_vp *vp)
 {
     const struct hv_vlapic *a = &vp->apic;
+    if (!(a->irr[0] | a->irr[1] | a->irr[2] | a->irr[3]))
+        return -1; /* the usual case on the exit path */
     const int irr = highest(a->irr);
     if (irr < 0 || ((uint32_t)irr & 0xf0) <= (ppr(a) & 0xf0))
         return -1;

@@ -219,6 +219,7 @@ struct hv_lp {
     uint32_t vp_count;
     uint32_t next; /* round robin */
     uint64_t slice_end;
+    bool timer_stale; /* a deadline changed since it was programmed */
     uint64_t timer; /* deadline in the LAPIC, HV_NO_DEADLINE: none */
     uint64_t xcr0;
     uint64_t swmsr[HV_SWMSR_COUNT];

@@ -104,6 +104,7 @@ static void run(struct hv_lp *lp, struct hv_vp *vp)
 void hv_lp_run(struct hv_lp *lp)
 {
     lp->timer = HV_NO_DEADLINE;
+    lp->timer_stale = true;
     lp->slice_end = HV_NO_DEADLINE;
     hv_lock();
     lp->resched = true;

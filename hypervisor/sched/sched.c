@@ -28,26 +28,31 @@ struct hv_vp *hv_sched_pick(struct hv_lp *lp)
     if (cur && cur->state == VITRINE_VP_READY && !lp->resched)
         return cur;
     lp->resched = false;
-    lp->slice_end = HV_NO_DEADLINE;
-    uint32_t ready = 0;
-    struct hv_vp *pick = NULL;
-    for (uint32_t i = 0; i < lp->vp_count; i++) {
-        struct hv_vp *vp = lp->vps[(lp->next + i) % lp->vp_count];
-        if (vp->state != VITRINE_VP_READY)
-            continue;
-        if (vp->partition->is_root)
-            return vp;
-        ready++;
-        if (!pick)
-            pick = vp;
+    if (lp->slice_end != HV_NO_DEADLINE) {
+        lp->slice_end = HV_NO_DEADLINE;
+        lp->timer_stale = true;
     }
-    if (!pick)
-        return NULL;
-    if (ready > 1)
+    struct hv_vp *root = hv_root->vp[lp->index];
+    if (root && root->state == VITRINE_VP_READY)
+        return root;
+    uint32_t ready = 0, at = lp->next, picked = 0;
+    struct hv_vp *pick = NULL;
+    for (uint32_t i = 0; i < lp->vp_count; i++, at++) {
+        if (at >= lp->vp_count)
+            at = 0;
+        if (lp->vps[at]->state != VITRINE_VP_READY)
+            continue;
+        ready++;
+        if (!pick) {
+            pick = lp->vps[at];
+            picked = at;
+        }
+    }
+    if (ready > 1) {
         lp->slice_end = hv_rdtsc() + hv_tsc_hz / SLICE_HZ;
-    while (lp->vps[lp->next % lp->vp_count] != pick)
-        lp->next++;
-    lp->next = (lp->next + 1) % lp->vp_count;
+        lp->timer_stale = true;
+    }
+    lp->next = picked + 1;
     return pick;
 }
 

@@ -76,7 +76,10 @@ void hv_timer_update(struct hv_vp *vp)
         if (vp->stimer[i].deadline < first)
             first = vp->stimer[i].deadline;
     }
+    if (vp->deadline == first)
+        return;
     vp->deadline = first;
+    vp->lp->timer_stale = true;
     if (vp->lp != hv_this_lp())
         hv_lp_kick(vp->lp);
 }
@@ -96,6 +99,7 @@ void hv_timer_expire(struct hv_lp *lp)
 {
     const uint64_t now = hv_rdtsc();
     lp->timer = HV_NO_DEADLINE; /* it has fired */
+    lp->timer_stale = true;
     for (uint32_t i = 0; i < lp->vp_count; i++) {
         if (lp->vps[i]->deadline <= now)
             vp_expire(lp->vps[i], now);
@@ -109,6 +113,9 @@ void hv_timer_expire(struct hv_lp *lp)
 /* The LAPIC is written only when the earliest deadline changed. */
 void hv_timer_program(struct hv_lp *lp)
 {
+    if (!lp->timer_stale)
+        return;
+    lp->timer_stale = false;
     uint64_t first = lp->slice_end;
     for (uint32_t i = 0; i < lp->vp_count; i++) {
         if (lp->vps[i]->deadline < first)

@@ -10,35 +10,32 @@
 #include "hypervisor/synic/hv_synic.h"
 #include "hypervisor/vmx/hv_vmx.h"
 
-/* MSR_RANGE(first, last, privilege bit of leaf 3 EAX, 0: by feature) */
-static const struct {
-    uint32_t first, last, privilege, feature;
-} ranges[] = {
-    {HV_MSR_GUEST_OS_ID, HV_MSR_HYPERCALL, HV_ACCESS_HYPERCALL, 0},
-    {HV_MSR_VP_INDEX, HV_MSR_VP_INDEX, HV_ACCESS_VP_INDEX, 0},
-    {HV_MSR_RESET, HV_MSR_RESET, HV_ACCESS_RESET, 0},
-    {HV_MSR_VP_RUNTIME, HV_MSR_VP_RUNTIME, HV_ACCESS_VP_RUNTIME, 0},
-    {HV_MSR_TIME_REF_COUNT, HV_MSR_TIME_REF_COUNT, HV_ACCESS_REF_COUNTER, 0},
-    {HV_MSR_REFERENCE_TSC, HV_MSR_REFERENCE_TSC, HV_ACCESS_REF_TSC, 0},
-    {HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, HV_ACCESS_FREQUENCY, 0},
-    {HV_MSR_EOI, HV_MSR_VP_ASSIST_PAGE, HV_ACCESS_INTR_CTRL, 0},
-    {HV_MSR_SCONTROL, HV_MSR_EOM, HV_ACCESS_SYNIC, 0},
-    {HV_MSR_SINT0, HV_MSR_SINT15, HV_ACCESS_SYNIC, 0},
-    {HV_MSR_STIMER0_CONFIG, HV_MSR_STIMER3_COUNT, HV_ACCESS_STIMER, 0},
-    {HV_MSR_GUEST_IDLE, HV_MSR_GUEST_IDLE, HV_ACCESS_GUEST_IDLE, 0},
-    {HV_MSR_CRASH_P0, HV_MSR_CRASH_CTL, 0, HV_FEAT_CRASH_MSRS},
-    {HV_MSR_TSC_INVARIANT_CONTROL, HV_MSR_TSC_INVARIANT_CONTROL, HV_ACCESS_TSC_INVARIANT, 0},
+/* Which bit of leaf 3 EAX guards a register, plus 1; BY_FEATURE: crash registers, leaf 3 EDX. */
+#define BY_FEATURE 0xff
+static const uint8_t guard[0x120] = {
+    [0x00 ... 0x01] = 5 + 1,  /* GUEST_OS_ID, HYPERCALL */
+    [0x02] = 6 + 1,           /* VP_INDEX */
+    [0x03] = 7 + 1,           /* RESET */
+    [0x10] = 0 + 1,           /* VP_RUNTIME */
+    [0x20] = 1 + 1,           /* TIME_REF_COUNT */
+    [0x21] = 9 + 1,           /* REFERENCE_TSC */
+    [0x22 ... 0x23] = 11 + 1, /* frequencies */
+    [0x70 ... 0x73] = 4 + 1,  /* EOI, ICR, TPR, VP_ASSIST_PAGE */
+    [0x80 ... 0x84] = 2 + 1,  /* SynIC */
+    [0x90 ... 0x9f] = 2 + 1,  /* SINTs */
+    [0xb0 ... 0xb7] = 3 + 1,  /* synthetic timers */
+    [0xf0] = 10 + 1,          /* GUEST_IDLE */
+    [0x100 ... 0x105] = BY_FEATURE,
+    [0x118] = 15 + 1, /* TSC_INVARIANT_CONTROL */
 };
 
 static bool allowed(const struct hv_partition *p, uint32_t msr)
 {
-    for (unsigned i = 0; i < HV_ARRAY_SIZE(ranges); i++) {
-        if (msr < ranges[i].first || msr > ranges[i].last)
-            continue;
-        return ranges[i].privilege ? p->privileges & ranges[i].privilege
-                                   : p->features & ranges[i].feature;
-    }
-    return false;
+    const uint32_t n = msr - HV_MSR_FIRST;
+    const uint8_t g = n < sizeof(guard) ? guard[n] : 0;
+    if (g == BY_FEATURE)
+        return p->features & HV_FEAT_CRASH_MSRS;
+    return g && (p->privileges >> (g - 1) & 1);
 }
 
 bool hv_synth_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value)

@@ -247,6 +247,18 @@ static void setup_interrupts(void)
     wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
 }
 
+static bool has(const char *text, const char *word)
+{
+    for (; *text; text++) {
+        unsigned i = 0;
+        while (word[i] && text[i] == word[i])
+            i++;
+        if (!word[i])
+            return true;
+    }
+    return false;
+}
+
 void mini_main(uint32_t info)
 {
     const uint32_t *start = (const void *)(uint64_t)info;
@@ -254,7 +266,9 @@ void mini_main(uint32_t info)
     setup_interrupts();
     const uint64_t *mods = (const void *)(uint64_t)*(const uint64_t *)(start + 4);
     const uint8_t *elf = start[3] ? (const void *)mods[0] : NULL;
-    for (unsigned n = 0; elf && n < 2; n++) {
+    const char *cmdline = (const void *)*(const uint64_t *)(start + 6);
+    const unsigned children = has(cmdline, "children=1") ? 1 : 2;
+    for (unsigned n = 0; elf && n < children; n++) {
         running++;
         put_hex("mini root: child ", create(n, elf));
     }
