@@ -1,0 +1,108 @@
+/*
+ * vmwp/main.c: the worker process of a VM. The argument line is the VM's definition (vmms/main.c).
+ * One thread per VP runs vp.c; this one, the device thread, feeds console input and timers.
+ *
+ * The VM ends with the process: whatever ends the VM tells VMMS why, then exits.
+ */
+#include "partitions/root/vmwp/vmwp.h"
+
+#define DEFAULT_MEMORY_MIB 256
+#define MIB_SHIFT 20
+#define BLOCK_2M 0x200000ull
+#define VP_STACK 16384
+#define MAX_MEMORY_MIB 65536u
+
+struct vm vm;
+
+void vm_end(enum rt_vm_end end, uint32_t value)
+{
+    uint32_t note[2] = {end, value};
+    u_send(U_PARENT, RT_MSG_VM_END, note, sizeof(note));
+    u_exit(0);
+}
+
+static void vm_state(enum rt_vm_state state)
+{
+    uint32_t v = state;
+    u_send(U_PARENT, RT_MSG_VM_STATE, &v, sizeof(v));
+}
+
+static void vm_check(int64_t r, const char *what)
+{
+    if (r >= 0)
+        return;
+    if (r == -RT_ENODEV)
+        u_log("%s: no hypervisor", what);
+    else if (r == -RT_ENOMEM)
+        u_log("%s: not enough memory", what);
+    else
+        u_log("%s: error %lx", what, -r);
+    vm_end(RT_END_ERROR, 0);
+}
+
+static void vm_configure(const char *args)
+{
+    char text[32];
+    if (!rt_option(args, "name", vm.name, sizeof(vm.name)))
+        rt_strcpy(vm.name, "vm", sizeof(vm.name));
+    u_set_name(vm.name);
+    uint64_t mib = DEFAULT_MEMORY_MIB;
+    if (rt_option(args, "memory", text, sizeof(text)))
+        mib = rt_parse_u64(text);
+    vm.cpus = 1;
+    if (rt_option(args, "cpus", text, sizeof(text)))
+        vm.cpus = (unsigned)rt_parse_u64(text);
+    if (mib < 4 || mib > MAX_MEMORY_MIB || !vm.cpus || vm.cpus > VM_MAX_CPUS) {
+        u_log("memory=%lu MiB, cpus=%u: out of range", mib, vm.cpus);
+        vm_end(RT_END_ERROR, 0);
+    }
+    vm.memory = ((mib << MIB_SHIFT) + BLOCK_2M - 1) & ~(BLOCK_2M - 1);
+    vm.low = vm.memory < VM_LOW_LIMIT ? vm.memory : VM_LOW_LIMIT;
+    vm.high = vm.memory - vm.low;
+    rt_option(args, "kernel", vm.kernel, sizeof(vm.kernel));
+    rt_option(args, "initrd", vm.initrd, sizeof(vm.initrd));
+    rt_option(args, "append", vm.append, sizeof(vm.append));
+}
+
+static void vm_create(void)
+{
+    char console[RT_NAME + 4];
+    int64_t r = u_call0(SYS_QUEUE);
+    vm_check(r, "queue");
+    vm.queue = (uint64_t)r;
+    rt_format(console, sizeof(console), "vm.%s", vm.name);
+    r = u_call2(SYS_CON_OPEN, (uint64_t)console, vm.queue);
+    vm_check(r, "console");
+    vm.console = (uint64_t)r;
+    r = u_call2(SYS_PART_CREATE, (uint64_t)vm.name, vm.cpus);
+    vm_check(r, "partition");
+    vm.part = (uint64_t)r;
+    vm_check(u_call3(SYS_PART_MEMORY, vm.part, 0, vm.low), "memory");
+    if (vm.high)
+        vm_check(u_call3(SYS_PART_MEMORY, vm.part, VM_4G, vm.high), "memory above 4 GiB");
+    for (unsigned i = 0; i < vm.cpus; i++)
+        vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
+}
+
+int64_t u_main(const char *args)
+{
+    vm_configure(args);
+    vm_create();
+    io_init();
+    if (!boot_load())
+        vm_end(RT_END_ERROR, 0);
+    vm.planned = RT_NEVER;
+    vm_state(RT_VM_RUNNING);
+    for (unsigned i = vm.cpus; i-- > 0;)
+        vm_check(u_thread(vp_thread, (void *)(uintptr_t)i, VP_STACK), "thread");
+    for (;;) {
+        struct rt_msg m;
+        int64_t r = u_call3(SYS_RECV, vm.queue, (uint64_t)&m, vm.planned);
+        u_lock(&vm.lock);
+        if (!r && m.type == RT_MSG_CONSOLE)
+            uart_receive(&vm.com1, m.data, m.length);
+        io_timers();
+        vm.planned = io_deadline();
+        u_unlock(&vm.lock);
+    }
+}
