@@ -7,14 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "abi/hv.h"
-#include "abi/x86.h"
+#include "tests/guest/mini_root.h"
 
 #define CHILD_MEMORY (16ull << 20)
 #define CHILD_BASE 0x6000000ull /* of child n: + n * 32 MiB */
 #define POOL_BASE 0x5000000ull
 #define VECTOR 0x60
 #define VPS 2u
+#define LINUX_MEMORY (256ull << 20)
 
 void mini_main(uint32_t info);
 void mini_interrupt(void);
@@ -101,7 +101,7 @@ static void regs_end(const struct hv_reg_assoc *end)
     check("set registers ", hypercall(HV_HC_REP(HVCALL_SET_VP_REGISTERS, end - first)));
 }
 
-static struct hv_reg_assoc *reg(struct hv_reg_assoc *a, uint32_t name, uint64_t value)
+struct hv_reg_assoc *mini_reg(struct hv_reg_assoc *a, uint32_t name, uint64_t value)
 {
     *a = (struct hv_reg_assoc){.name = name, .value.q = {value, 0}};
     return a + 1;
@@ -112,7 +112,7 @@ struct elf_segment {
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
-static void copy(void *d, const void *s, uint64_t n)
+void mini_copy(void *d, const void *s, uint64_t n)
 {
     __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
 }
@@ -125,15 +125,37 @@ static uint32_t load(const uint8_t *elf, uint64_t base)
     const struct elf_segment *s = (const void *)(elf + phoff);
     for (unsigned i = 0; i < phnum; i++) {
         if (s[i].type == 1)
-            copy((void *)(base + s[i].paddr), elf + s[i].offset, s[i].filesz);
+            mini_copy((void *)(base + s[i].paddr), elf + s[i].offset, s[i].filesz);
         else if (s[i].type == 4)
             entry = *(const uint32_t *)(elf + s[i].offset + 16);
     }
     return entry;
 }
 
-static uint64_t create(unsigned n, const uint8_t *elf)
+static void map(uint64_t id, uint64_t base, uint64_t memory)
 {
+    const uint32_t flags = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_KEXEC | HV_MAP_LARGE;
+    *(struct hv_in_map_gpa *)in_page = (struct hv_in_map_gpa){.partition = id, .flags = flags};
+    uint64_t *list = (uint64_t *)(in_page + sizeof(struct hv_in_map_gpa));
+    for (uint64_t i = 0; i < memory >> 21; i++)
+        list[i] = (base >> 12) + i * 512;
+    check("map ", hypercall(HV_HC_REP(HVCALL_MAP_GPA_PAGES, memory >> 21)));
+}
+
+static void create_linux(uint64_t id, const uint64_t *mods, const char *cmdline)
+{
+    map(id, CHILD_BASE, LINUX_MEMORY);
+    const uint64_t entry = mini_linux_load(CHILD_BASE, LINUX_MEMORY, (const void *)mods[0], mods[1],
+                                           (const void *)mods[4], mods[5], cmdline);
+    *(struct hv_in_create_vp *)in_page = (struct hv_in_create_vp){.partition = id};
+    check("create VP ", simple(HVCALL_CREATE_VP));
+    struct hv_reg_assoc *a = mini_linux_registers(regs_begin(id, 0), entry);
+    regs_end(mini_reg(a, HV_REG_EXPLICIT_SUSPEND, 0));
+}
+
+static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
+{
+    const uint8_t *elf = (const void *)mods[0];
     *(struct hv_in_create_partition *)in_page =
         (struct hv_in_create_partition){.flags = HV_PART_FLAG_LAPIC | HV_PART_FLAG_X2APIC};
     check("create ", simple(HVCALL_CREATE_PARTITION));
@@ -145,6 +167,10 @@ static uint64_t create(unsigned n, const uint8_t *elf)
     check("deposit ", hypercall(HV_HC_REP(HVCALL_DEPOSIT_MEMORY, 511)));
     list[0] = id;
     check("initialize ", simple(HVCALL_INITIALIZE_PARTITION));
+    if (mini_is_linux(elf)) {
+        create_linux(id, mods, cmdline);
+        return id;
+    }
     const uint64_t base = CHILD_BASE + n * 0x2000000ull;
     for (uint64_t page = 0; page < CHILD_MEMORY >> 12; page += 256) {
         *(struct hv_in_map_gpa *)in_page = (struct hv_in_map_gpa){
@@ -165,25 +191,29 @@ static uint64_t create(unsigned n, const uint8_t *elf)
                                                .attributes = s == 1 ? 0xc09b : 0xc093};
         a++;
     }
-    a = reg(a, HV_REG_CR0, CR0_PE | CR0_ET);
-    a = reg(a, HV_REG_RIP, entry);
-    a = reg(a, HV_REG_RBX, 0);
-    a = reg(a, HV_REG_RFLAGS, 2);
-    a = reg(a, HV_REG_EXPLICIT_SUSPEND, 0);
+    a = mini_reg(a, HV_REG_CR0, CR0_PE | CR0_ET);
+    a = mini_reg(a, HV_REG_RIP, entry);
+    a = mini_reg(a, HV_REG_RBX, 0);
+    a = mini_reg(a, HV_REG_RFLAGS, 2);
+    a = mini_reg(a, HV_REG_EXPLICIT_SUSPEND, 0);
     regs_end(a);
-    regs_end(reg(regs_begin(id, 1), HV_REG_EXPLICIT_SUSPEND, 0));
+    regs_end(mini_reg(regs_begin(id, 1), HV_REG_EXPLICIT_SUSPEND, 0));
     return id;
 }
 
 static unsigned running, failed, intercepts;
+
+static uint8_t com1[8];
 
 static void serve_io(uint64_t id, const struct hv_intercept_io *m)
 {
     uint64_t rax = m->rax;
     const bool in = m->header.access == HV_INTERCEPT_READ;
     if (in)
-        rax = m->port == 0x3fd ? 0x60 : 0xff;
-    else if (m->port == 0x3f8)
+        rax = m->port == 0x3fd ? 0x60 : (m->port & 0xfff8) == 0x3f8 ? com1[m->port & 7] : 0xff;
+    else if (m->port > 0x3f8 && m->port < 0x400)
+        com1[m->port & 7] = (uint8_t)rax; /* what was written, and no more of a 16550 */
+    else if (m->port == 0x3f8 && !(com1[3] & 0x80))
         put_char((uint8_t)rax);
     if (!in && m->port == 0xf4) {
         running--;
@@ -192,9 +222,9 @@ static void serve_io(uint64_t id, const struct hv_intercept_io *m)
     }
     struct hv_reg_assoc *a = regs_begin(id, m->header.vp);
     if (in)
-        a = reg(a, HV_REG_RAX, rax);
-    a = reg(a, HV_REG_RIP, m->header.rip + (m->header.length_cr8 & 15));
-    a = reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
+        a = mini_reg(a, HV_REG_RAX, rax);
+    a = mini_reg(a, HV_REG_RIP, m->header.rip + (m->header.length_cr8 & 15));
+    a = mini_reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
     regs_end(a);
 }
 
@@ -202,7 +232,7 @@ static void serve(void)
 {
     static struct hv_message m;
     struct hv_message *slot = &messages[HV_SINT_INTERCEPT];
-    copy(&m, slot, sizeof(m));
+    mini_copy(&m, slot, sizeof(m));
     *(volatile uint32_t *)&slot->type = HV_MSG_NONE;
     __sync_synchronize();
     if (slot->flags & HV_MESSAGE_FLAG_PENDING)
@@ -265,12 +295,11 @@ void mini_main(uint32_t info)
     put("mini root: up\n");
     setup_interrupts();
     const uint64_t *mods = (const void *)(uint64_t)*(const uint64_t *)(start + 4);
-    const uint8_t *elf = start[3] ? (const void *)mods[0] : NULL;
     const char *cmdline = (const void *)*(const uint64_t *)(start + 6);
     const unsigned children = has(cmdline, "children=1") ? 1 : 2;
-    for (unsigned n = 0; elf && n < children; n++) {
+    for (unsigned n = 0; start[3] && n < children; n++) {
         running++;
-        put_hex("mini root: child ", create(n, elf));
+        put_hex("mini root: child ", create(n, mods, cmdline));
     }
     while (running) {
         __asm__ volatile("cli");

@@ -58,6 +58,8 @@ enum {
     DF_ORDER = 1024,  /* of two faults either may come first */
     DF_MASKED = 2048, /* faults free */
     DF_NOREP = 4096,  /* not with a repeat prefix */
+    DF_MXCSR = 8192,  /* MXCSR bit 17 exists on the host */
+    DF_LOAD16 = 16384,/* faults of a 16-bit load free */
     DF_NO66 = 32,     /* not with operand-size prefix */
 };
 struct differ {

@@ -230,6 +230,12 @@ static bool is_free(const struct isa_row *row, const struct insn *i, const struc
         return true;
     if ((df & DF_ORDER) && h->vec != VEC_NONE && o->vec != VEC_NONE && h->vec != o->vec)
         return true;
+    if (i->seg == SEG_GS && h->vec == 13 && o->vec == 14)
+        return true; /* AMD wants the offset canonical too, not only the linear address */
+    if ((df & DF_MXCSR) && h->vec == VEC_NONE && o->vec == 13)
+        return true;
+    if ((df & DF_LOAD16) && i->osize == 2 && h->vec == 14)
+        return true;
     if ((df & DF_MASKED) && (h->vec != VEC_NONE || o->vec != VEC_NONE))
         return true;
     if ((df & DF_MEM_X87) && o->vec == 16)

@@ -28,7 +28,7 @@ expect()
         tail -n 15 "$work/out" "$work/err" | sed 's/^/    /'
         return 1
     fi
-    if grep -q -E 'Sanitizer|runtime error:|internal error' "$work/err"; then
+    if grep -q -a -E 'Sanitizer|runtime error:|internal error' "$work/err"; then
         not_ok "$name: sanitizer or assertion"
         sed 's/^/    /' "$work/err" | tail -n 30
         return 1
@@ -40,7 +40,7 @@ expect()
 says()
 {
     for pattern do
-        if ! grep -q -e "$pattern" "$work/err" "$work/out"; then
+        if ! grep -q -a -e "$pattern" "$work/err" "$work/out"; then
             not_ok "$name: '$pattern' not said"
             tail -n 10 "$work/err" | sed 's/^/    /'
             return 1

@@ -65,7 +65,7 @@ guest:
     xor %edx, %edx
 1:  cmp $EXIT - 3, %edx
     jb 2f
-    cmp $EXIT, %edx
+    cmp $EXIT + 3, %edx
     jbe 3f
 2:  cmp $0x61, %edx
     jb 6f
