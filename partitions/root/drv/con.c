@@ -1,13 +1,13 @@
 /*
  * drv/con.c: named consoles. With a virtio-console, console NAME is the port of that name, and
- * text is sent a line at a time or after 1 ms; without it (or for names without a port) lines go
+ * text is sent a line at a time or after 10 ms; without it (or for names without a port) lines go
  * to COM1 with the prefix "[NAME] ", and what is typed there goes to the first VM.
  */
 #include "partitions/root/drv/drv.h"
 #include "partitions/root/kern/kern.h"
 
 #define CON_BUFFER 2048u
-#define CON_FLUSH_NS 1000000ull
+#define CON_FLUSH_NS 10000000ull
 #define CON_SPIN 1000000u
 
 struct con {
