@@ -109,13 +109,21 @@ static bool flat_mode(uint32_t mode)
     return code == MODE_CODE64 || (code == MODE_CODE32 && (mode & MODE_FLAT));
 }
 
+/* C0, C1: a shift by an immediate that is zero after masking leaves the flags alone. */
+static bool keeps_flags(const struct isa_row *r, const struct insn *i)
+{
+    return r->map == MAP_1 && (r->opcode & 0xfe) == 0xc0 &&
+           !(i->imm & (i->osize == 8 ? 63 : 31));
+}
+
 /* live: flags that something later may read. Updated to those live before this instruction. */
 static void assign_one(const struct engine *e, struct block *b, struct insn *i, uint32_t *live)
 {
     const struct isa_row *r = &isa_rows[i->op];
     const enum form form = form_of(b->mode, i, r);
     const struct fast_forms *f = forms_of[i->op];
-    const uint32_t changed = r->fl_written | r->fl_undefined;
+    const uint32_t changed =
+        keeps_flags(r, i) ? 0 : (uint32_t)(r->fl_written | r->fl_undefined);
     const bool dead = e->dead_flags && !(changed & *live);
     i->fn = f ? pick(f, form, i->osize, dead) : NULL;
     if (r->sem == op_xchg_ra && i->d == R_AX)
