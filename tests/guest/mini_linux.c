@@ -83,3 +83,57 @@ struct hv_reg_assoc *mini_linux_registers(struct hv_reg_assoc *a, uint64_t entry
     a = mini_reg(a, HV_REG_RSI, BOOT_PARAMS);
     return mini_reg(a, HV_REG_RIP, entry);
 }
+
+/* ---- ACPI: hardware-reduced FADT, empty DSDT, MADT with the VPs' local APICs (ACPI 6.4, 5.2) ---- */
+#define ACPI 0xe0000u
+
+static void checksum(uint8_t *p, uint32_t length, uint32_t at)
+{
+    uint8_t sum = 0;
+    p[at] = 0;
+    for (uint32_t i = 0; i < length; i++)
+        sum = (uint8_t)(sum + p[i]);
+    p[at] = (uint8_t)-sum;
+}
+
+static void header(uint8_t *p, const char *signature, uint32_t length, uint8_t revision)
+{
+    mini_copy(p, signature, 4);
+    mini_copy(p + 4, &length, 4);
+    p[8] = revision;
+    mini_copy(p + 10, "VITRINMINIROOT", 14);
+    p[24] = 1;
+    mini_copy(p + 28, "VITR", 4);
+    checksum(p, length, 9);
+}
+
+void mini_acpi(uint64_t base, unsigned vps)
+{
+    uint8_t *p = (uint8_t *)base + ACPI;
+    uint8_t *xsdt = p + 0x100, *fadt = p + 0x200, *madt = p + 0x400, *dsdt = p + 0x600;
+    const uint64_t addresses[] = {ACPI + 0x100, ACPI + 0x200, ACPI + 0x400, ACPI + 0x600};
+    mini_copy(p, "RSD PTR ", 8);
+    mini_copy(p + 9, "VITRIN", 6);
+    p[15] = 2;
+    p[20] = 36;
+    mini_copy(p + 24, &addresses[0], 8);
+    checksum(p, 20, 8);
+    checksum(p, 36, 32);
+    mini_copy(xsdt + 36, &addresses[1], 16);
+    header(xsdt, "XSDT", 52, 1);
+    const uint32_t flags = 1u << 20 | 1u << 4 | 1u << 5; /* reduced hardware, no fixed buttons */
+    mini_copy(fadt + 112, &flags, 4);
+    mini_copy(fadt + 140, &addresses[3], 8);
+    fadt[131] = 1; /* minor version */
+    header(fadt, "FACP", 268, 5);
+    const uint32_t apic = 0xfee00000;
+    mini_copy(madt + 36, &apic, 4);
+    for (unsigned i = 0; i < vps; i++) {
+        uint8_t *e = madt + 44 + 8 * i;
+        e[1] = 8;
+        e[2] = e[3] = (uint8_t)i;
+        e[4] = 1;
+    }
+    header(madt, "APIC", 44 + 8 * vps, 4);
+    header(dsdt, "DSDT", 36, 2);
+}

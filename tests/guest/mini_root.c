@@ -132,6 +132,18 @@ static uint32_t load(const uint8_t *elf, uint64_t base)
     return entry;
 }
 
+static bool has(const char *text, const char *word)
+{
+    for (; *text; text++) {
+        unsigned i = 0;
+        while (word[i] && text[i] == word[i])
+            i++;
+        if (!word[i])
+            return true;
+    }
+    return false;
+}
+
 static void map(uint64_t id, uint64_t base, uint64_t memory)
 {
     const uint32_t flags = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_KEXEC | HV_MAP_LARGE;
@@ -147,8 +159,14 @@ static void create_linux(uint64_t id, const uint64_t *mods, const char *cmdline)
     map(id, CHILD_BASE, LINUX_MEMORY);
     const uint64_t entry = mini_linux_load(CHILD_BASE, LINUX_MEMORY, (const void *)mods[0], mods[1],
                                            (const void *)mods[4], mods[5], cmdline);
-    *(struct hv_in_create_vp *)in_page = (struct hv_in_create_vp){.partition = id};
-    check("create VP ", simple(HVCALL_CREATE_VP));
+    const unsigned vps = has(cmdline, "vps=2") ? 2 : 1;
+    mini_acpi(CHILD_BASE, vps);
+    for (uint32_t vp = 0; vp < vps; vp++) {
+        *(struct hv_in_create_vp *)in_page = (struct hv_in_create_vp){.partition = id, .vp = vp};
+        check("create VP ", simple(HVCALL_CREATE_VP));
+    }
+    if (vps == 2)
+        regs_end(mini_reg(regs_begin(id, 1), HV_REG_EXPLICIT_SUSPEND, 0));
     struct hv_reg_assoc *a = mini_linux_registers(regs_begin(id, 0), entry);
     regs_end(mini_reg(a, HV_REG_EXPLICIT_SUSPEND, 0));
 }
@@ -275,18 +293,6 @@ static void setup_interrupts(void)
     wrmsr(HV_MSR_SIMP, (uint64_t)messages | HV_MSR_ENABLE);
     wrmsr(HV_MSR_SINT0, VECTOR);
     wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
-}
-
-static bool has(const char *text, const char *word)
-{
-    for (; *text; text++) {
-        unsigned i = 0;
-        while (word[i] && text[i] == word[i])
-            i++;
-        if (!word[i])
-            return true;
-    }
-    return false;
 }
 
 void mini_main(uint32_t info)

@@ -16,6 +16,7 @@ struct hv_reg_assoc *mini_reg(struct hv_reg_assoc *a, uint32_t name, uint64_t va
 bool mini_is_linux(const uint8_t *image);
 uint64_t mini_linux_load(uint64_t base, uint64_t memory, const uint8_t *image, uint64_t size,
                          const uint8_t *initrd, uint64_t initrd_size, const char *cmdline);
+void mini_acpi(uint64_t base, unsigned vps);
 struct hv_reg_assoc *mini_linux_registers(struct hv_reg_assoc *a, uint64_t entry);
 
 #endif
