@@ -145,7 +145,7 @@ static enum walk_status set_accessed(struct cpu *c, struct level *lv, unsigned n
         if ((lv[i].e & set) == set)
             continue;
         uint64_t at;
-        const enum walk_status s = table_translate(c, lv[i].gpa, EPT_WRITE, 0, w, &at);
+        const enum walk_status s = table_translate(c, lv[i].gpa, EPT_READ | EPT_WRITE, 0, w, &at);
         if (s)
             return s;
         lv[i].e |= set;
