@@ -198,9 +198,9 @@ void op_movs(struct cpu *c, const struct insn *i)
         return;
     const uint64_t n = chunk_of(c, i, &s, true, true);
     if (n > 2 && bulk_allowed(c) && seg_is_flat(c, i->seg)) {
-        const uint64_t from = src_la(c, i, s.size), to = dst_la(c, i, s.size, ACC_W);
-        const uint8_t *p = run_host(c, &s, from, n, ACC_R);
-        uint8_t *q = p ? run_host(c, &s, to, n, ACC_W) : NULL;
+        /* faults of the source come before those of the destination */
+        const uint8_t *p = run_host(c, &s, src_la(c, i, s.size), n, ACC_R);
+        uint8_t *q = p ? run_host(c, &s, dst_la(c, i, s.size, ACC_W), n, ACC_W) : NULL;
         const uint64_t len = n * s.size;
         /* overlapping the wrong way repeats a pattern: one by one */
         const bool overlap = q && q != p && q < p + len && p < q + len;
