@@ -17,7 +17,7 @@ report()
         's/^model name.*: / /p' /proc/cpuinfo | head -n 1)"
     echo "memory:      $(sed -n 's/^MemTotal: *//p' /proc/meminfo)"
     echo "clocksource: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
-    echo "clockevent:  $(sed -n 's/^Clock Event Device: //p' /proc/timer_list | head -n 1)"
+    echo "clockevent:  $(sed -n '/^Per CPU device: 0/,$s/^Clock Event Device: //p' /proc/timer_list | head -n 1)"
     echo "interrupts:  $(grep -c . /proc/interrupts) lines"
 }
 
