@@ -85,6 +85,11 @@ static void exit_skip(struct hv_vp *vp)
     hv_vp_advance(vp);
 }
 
+static void exit_pause(struct hv_vp *vp)
+{
+    vp->lp->resched = true;
+}
+
 static void exit_cr_access(struct hv_vp *vp)
 {
     const uint64_t q = hv_vmread(VMCS_EXIT_QUAL);
@@ -236,6 +241,7 @@ static exit_fn *const handlers[VMX_EXIT_COUNT] = {
     [VMX_EXIT_ENTRY_GUEST_STATE] = exit_entry_failure,
     [VMX_EXIT_MWAIT] = exit_ud,
     [VMX_EXIT_MONITOR] = exit_ud,
+    [VMX_EXIT_PAUSE] = exit_pause,
     [VMX_EXIT_EPT_VIOLATION] = exit_ept_violation,
     [VMX_EXIT_INVEPT] = exit_ud,
     [VMX_EXIT_INVVPID] = exit_ud,

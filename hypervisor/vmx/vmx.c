@@ -39,7 +39,8 @@ void hv_vmx_probe(void)
         hv_vmx.proc &= ~(uint32_t)(VMX_PROC_CR3_LOAD | VMX_PROC_CR3_STORE) |
                        (uint32_t)hv_rdmsr(MSR_VMX_TRUE_PROCBASED_CTLS);
     hv_vmx.proc2 = controls(MSR_VMX_PROCBASED_CTLS2, VMX_PROC2_EPT | VMX_PROC2_UNRESTRICTED,
-                            VMX_PROC2_VPID | VMX_PROC2_RDTSCP | VMX_PROC2_INVPCID, "secondary");
+                            VMX_PROC2_VPID | VMX_PROC2_RDTSCP | VMX_PROC2_INVPCID | VMX_PROC2_PLE,
+                            "secondary");
     hv_vmx.vpid = hv_vmx.proc2 & VMX_PROC2_VPID;
     hv_vmx.exit = controls(true_ctls ? MSR_VMX_TRUE_EXIT_CTLS : MSR_VMX_EXIT_CTLS,
                            VMX_XCTL_SAVE_DEBUG | VMX_XCTL_HOST_64 | VMX_XCTL_ACK_INT |
@@ -138,6 +139,10 @@ void hv_vmcs_setup(struct hv_vp *vp)
     hv_vmwrite(VMCS_EPTP, p->eptp);
     if (hv_vmx.vpid)
         hv_vmwrite(VMCS_VPID, vp->vpid);
+    if (hv_vmx.proc2 & VMX_PROC2_PLE) { /* a VP that spins gives way to its siblings */
+        hv_vmwrite(VMCS_PLE_GAP, 128);
+        hv_vmwrite(VMCS_PLE_WINDOW, 4096);
+    }
     hv_vmwrite(VMCS_CR0_MASK, CR0_NE);
     hv_vmwrite(VMCS_CR4_MASK, CR4_VMXE | CR4_SMXE);
     hv_vmwrite(VMCS_VMCS_LINK_PTR, VMCS_LINK_NONE);
