@@ -105,6 +105,15 @@ static void put(struct consoles *cs, char ch)
     cs->at_line_start = ch == '\n';
 }
 
+/* Several consoles: whole lines, so that they do not cut into each other. */
+static void flush_line(struct consoles *cs, struct console *c)
+{
+    if (!c->line_len)
+        return;
+    fprintf(cs->out, "[%s] %.*s\n", c->label, (int)c->line_len, c->line);
+    c->line_len = 0;
+}
+
 static void show_byte(struct consoles *cs, struct console *c, char ch)
 {
     if (cs->show != CONSOLE_SHOW_ALL) {
@@ -113,19 +122,24 @@ static void show_byte(struct consoles *cs, struct console *c, char ch)
     }
     if (ch == '\r')
         return;
-    if (!c->line_open) {
-        for (unsigned i = 0; i < cs->count; i++) {
-            if (cs->c[i].line_open) {
-                put(cs, '\n'); /* another console's unfinished line */
-                cs->c[i].line_open = false;
-            }
-        }
-        fprintf(cs->out, "[%s] ", c->label);
-        c->line_open = true;
+    if (ch == '\n' && c->line_len == 0)
+        fprintf(cs->out, "[%s]\n", c->label);
+    else if (ch == '\n')
+        flush_line(cs, c);
+    else
+        c->line[c->line_len++] = ch;
+    if (c->line_len == sizeof(c->line))
+        flush_line(cs, c);
+}
+
+void consoles_show_prompts(struct consoles *cs)
+{
+    for (unsigned i = 0; i < cs->count; i++) {
+        struct console *c = &cs->c[i];
+        if (c->line_len && c->line_len == c->line_seen)
+            flush_line(cs, c);
+        c->line_seen = c->line_len;
     }
-    put(cs, ch);
-    if (ch == '\n')
-        c->line_open = false;
 }
 
 static bool look(struct consoles *cs, struct console *c, char ch)
@@ -171,7 +185,7 @@ void consoles_newline(struct consoles *cs)
     if (!cs->at_line_start)
         put(cs, '\n');
     for (unsigned i = 0; i < cs->count; i++)
-        cs->c[i].line_open = false;
+        flush_line(cs, &cs->c[i]);
     fflush(cs->out);
 }
 

@@ -31,7 +31,8 @@ struct console {
     int sink;        /* input sink, or negative */
     bool shown;
     bool is_log; /* hypervisor or root: its tail is shown when a run goes wrong */
-    bool line_open;
+    char line[512]; /* unfinished line, while several consoles are shown */
+    unsigned line_len, line_seen;
     struct matcher until, panic, panic_end, after;
     char tail[CONSOLE_TAIL]; /* ring of the last bytes */
     uint64_t written;
@@ -56,6 +57,8 @@ void consoles_bind_input(struct consoles *cs, const struct input *in);
 /* Guest output; machine's thread. Returns true when something of the "seen" flags became true. */
 bool consoles_output(struct consoles *cs, const char *source, const void *bytes, size_t len);
 void consoles_next(struct consoles *cs);
+/* For a person: show an unfinished line (a prompt) that has not grown since the last call. */
+void consoles_show_prompts(struct consoles *cs);
 /* Own message between guest output: starts at a line start. */
 void consoles_newline(struct consoles *cs);
 /* Last lines of the logs (and of the consoles that were not shown) to stderr. */

@@ -75,6 +75,8 @@ static void on_slice(void *opaque)
     if (now < s->next_poll_ns)
         return;
     s->next_poll_ns = now + POLL_EVERY_NS;
+    if (s->interactive)
+        consoles_show_prompts(&s->consoles);
     fflush(s->consoles.out);
     if (s->deadline_ns && now >= s->deadline_ns)
         finish(s, END_TIMEOUT);

@@ -35,6 +35,6 @@ report
 echo
 echo "A Debian kernel in a partition. Leave with Ctrl-A x, or power off with: poweroff -f"
 while :; do
-    setsid sh -c "exec sh -l </dev/$console >/dev/$console 2>&1"
+    TERM=dumb setsid sh -c "exec sh -l </dev/$console >/dev/$console 2>&1"
     echo "(the shell ended; here is another)"
 done
