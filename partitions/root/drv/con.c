@@ -18,6 +18,7 @@ struct con {
     bool line_start; /* COM1: prefix due */
     struct queue *input;
     size_t fill;
+    uint64_t since; /* when the first byte of the buffer came */
     char buffer[CON_BUFFER];
     struct ktimer timer;
 };
@@ -76,15 +77,22 @@ static void con_flush(struct con *c)
     c->fill = 0; /* nobody takes it: the text is lost */
 }
 
+/* The timer is not stopped when a line leaves before it; it then goes on for the next one. */
 static void con_timer(void *arg)
 {
-    con_flush(arg);
+    struct con *c = arg;
+    if (c->fill && time_now() < c->since + CON_FLUSH_NS)
+        time_arm(&c->timer, c->since + CON_FLUSH_NS);
+    else
+        con_flush(c);
 }
 
 void con_write(struct con *c, const char *text, size_t n)
 {
     bool line = false;
     for (size_t i = 0; i < n; i++) {
+        if (!c->fill)
+            c->since = time_now();
         c->buffer[c->fill++] = text[i];
         line |= text[i] == '\n';
         if (c->fill == CON_BUFFER)
@@ -93,7 +101,7 @@ void con_write(struct con *c, const char *text, size_t n)
     if (line)
         con_flush(c);
     else if (c->fill && !c->timer.armed)
-        time_arm(&c->timer, time_now() + CON_FLUSH_NS);
+        time_arm(&c->timer, c->since + CON_FLUSH_NS);
 }
 
 void con_flush_all(void)
