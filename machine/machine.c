@@ -70,7 +70,7 @@ static unsigned e820_fill(const struct machine *m, struct boot_e820 *e)
 
 int machine_reset(struct machine *m, struct err *err)
 {
-    memset(m->ram->base, 0, m->ram->size);
+    ram_clear(m->ram);
     engine_flush(m->engine);
     m->now_ns = m->icount = m->hook_at = 0;
     m->turn = 0;

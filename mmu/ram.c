@@ -119,6 +119,17 @@ static bool page_is_zero(const uint64_t *p)
     return p[0] == 0 && memcmp(p, p + 1, 4088) == 0;
 }
 
+/* A fresh mapping in the old one's place: the host gives zero pages when they are touched. */
+void ram_clear(struct ram *r)
+{
+    void *const p = mmap(r->base, r->size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (p == MAP_FAILED)
+        memset(r->base, 0, r->size);
+    else
+        madvise(r->base, r->size, MADV_HUGEPAGE);
+}
+
 uint64_t ram_hash(const struct ram *r, uint64_t seed)
 {
     uint64_t h = (seed ^ r->size) * 0x9e3779b97f4a7c15ull;

@@ -45,6 +45,7 @@ struct ram {
 
 struct ram *ram_new(uint64_t size); /* multiple of 1 MiB, >= 1 MiB; NULL when the host has no memory */
 void ram_free(struct ram *r);
+void ram_clear(struct ram *r); /* all bytes 0, costs no time for untouched ones */
 
 /* Index into frames[] or UINT64_MAX when the address is not RAM. */
 static inline uint64_t ram_index(const struct ram *r, uint64_t hpa)
