@@ -157,9 +157,10 @@ static void frame_written(struct engine *e, uint64_t hpa, unsigned first, unsign
     if (!f || !f->code)
         return;
     bool any = false;
+    const bool all = f->kills >= KILLS_IN_A_ROW;
     for (struct block *b = f->blocks, *next; b; b = next) {
         next = b->next;
-        if (overlaps(b, first, last)) {
+        if (all || overlaps(b, first, last)) {
             block_kill(e, b);
             any = true;
         }
@@ -265,6 +266,7 @@ static void insert(struct cpu *c, struct block *b, struct frame *f)
     b->next = f->blocks;
     f->blocks = b;
     f->code |= b->granules;
+    f->kills = 0;
     ram_code_added(e->ram, f, b->key & ~4095ull);
     if (b->flags & BLOCK_SPLIT) {
         struct block **split = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];

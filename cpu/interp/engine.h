@@ -17,10 +17,11 @@
 #include "mmu/ram.h"
 
 #define ENGINE_LPS 256
-#define JUMP_BITS 12
+#define JUMP_BITS 14
 #define JUMP_ENTRIES (1u << JUMP_BITS)
 #define HASH_BITS 16
 #define SPLIT_SLOTS 256
+#define KILLS_IN_A_ROW 4 /* written code pages without decoding in between: data now */
 #define ARENA_SIZE (40u << 20)
 
 struct jump_entry {
@@ -76,7 +77,7 @@ static inline uint64_t jump_key(const struct cpu *c)
 
 static inline unsigned jump_hash(uint64_t la)
 {
-    return (unsigned)(la ^ la >> JUMP_BITS) & (JUMP_ENTRIES - 1);
+    return (unsigned)(la ^ la >> 12) & (JUMP_ENTRIES - 1);
 }
 
 #endif

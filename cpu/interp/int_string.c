@@ -8,6 +8,9 @@
  * iterations gives the same result and serves all other cases.
  */
 #include "cpu/interp/ops.h"
+#include "cpu/vmx/vmx.h"
+#include "mmu/mmu.h"
+#include "mmu/ram.h"
 
 #define CHUNK 4096u
 
@@ -177,6 +180,25 @@ static uint8_t *run_host(struct cpu *c, const struct str *s, uint64_t la, uint64
     return p ? p - (la - low) : NULL;
 }
 
+/* Like run_host for a store into a page that holds decoded code: the code in the way is dropped first,
+ * as the stores one by one would do. */
+static uint8_t *run_code(struct cpu *c, const struct str *s, uint64_t la, uint64_t n)
+{
+    const uint64_t low = s->step > 0 ? la : la - (n - 1) * s->size;
+    struct mmu_view v;
+    if ((low & 4095) + n * s->size > 4096 || (c->dr[7] & 0xff) || c->dbg.watch_count)
+        return NULL;
+    mmu_probe(c, la, s->size, ACC_W);
+    if (!mmu_peek(c, low, &v))
+        return NULL;
+    const struct frame *f = ram_frame(c->ram, v.hpa);
+    if (!f || !f->code || (c->non_root && vmx_is_apic_page(c, v.hpa)) ||
+        (c->cpl == 3 && (c->eflags & FL_AC)))
+        return NULL;
+    engine_code_written(c->engine, c, hpa(v.hpa), n * s->size);
+    return ram_host(c->ram, v.hpa);
+}
+
 static bool bulk_allowed(const struct cpu *c)
 {
     return cpu_code64(c) || (c->mode & MODE_FLAT);
@@ -237,8 +259,9 @@ void op_stos(struct cpu *c, const struct insn *i)
         return;
     const uint64_t n = chunk_of(c, i, &s, false, true);
     if (n > 2 && bulk_allowed(c)) {
-        uint8_t *q = run_host(c, &s, dst_la(c, i, s.size, ACC_W), n, ACC_W);
-        if (q) {
+        const uint64_t to = dst_la(c, i, s.size, ACC_W);
+        uint8_t *q = run_host(c, &s, to, n, ACC_W);
+        if (q || (q = run_code(c, &s, to, n))) {
             const uint64_t v = alu_zext(c->r[R_AX], s.size);
             if (v == 0)
                 memset(q, 0, n * s.size);
