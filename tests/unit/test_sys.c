@@ -55,7 +55,7 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
     (void)dev, (void)offset, (void)size;
     port_bytes[port_count++ % 8] = (uint8_t)v;
 }
-static const struct bus_ops port_ops = {port_read, port_write};
+static const struct bus_ops port_ops = {port_read, port_write, 0};
 
 #define CODE     0x10000ull
 #define STACK    0x9000ull
