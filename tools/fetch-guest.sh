@@ -1,6 +1,7 @@
 #!/bin/sh
 # Guest software from Debian packages, downloaded once and unpacked without installing:
 #   fetch-guest.sh kernel cloud-amd64|amd64   prints the path of a stock kernel (bzImage)
+#   fetch-guest.sh kvm-modules cloud-amd64|amd64   that kernel's irqbypass, kvm and kvm-intel, a line each
 #   fetch-guest.sh busybox                    prints the path of a static busybox
 # Cache: $VITRINE_CACHE, else $XDG_CACHE_HOME/vitrine, else ~/.cache/vitrine. Exit 1: not available.
 set -u
@@ -29,7 +30,31 @@ download()
     return $rc
 }
 
+# Of the modules only KVM's are wanted.
+prune_modules()
+{
+    find "$1" -name '*.ko' ! -name kvm.ko ! -name kvm-intel.ko ! -name irqbypass.ko \
+        -exec rm -f {} +
+}
+
 case ${1:-} in
+kvm-modules)
+    kernel=$(sh "$0" kernel "${2:-cloud-amd64}") || exit 1
+    dir=${kernel%/boot/*}
+    if [ -z "$(find "$dir" -name kvm-intel.ko)" ]; then # cached without modules
+        rm -rf "$cache/again" && mkdir -p "$cache/again" && mv "$dir" "$cache/again/" || exit 1
+        if download "${dir##*/}"; then
+            prune_modules "$dir"
+            rm -rf "$cache/again"
+        else
+            mv "$cache/again/${dir##*/}" "$dir"
+            exit 1
+        fi
+    fi
+    for m in irqbypass kvm kvm-intel; do
+        find "$dir" -name "$m.ko" | head -n 1
+    done
+    ;;
 kernel)
     flavour=${2:-cloud-amd64}
     found=$(ls "$cache"/linux-image-6.*"-$flavour"/boot/vmlinuz-* 2>/dev/null | head -n 1)
@@ -44,7 +69,7 @@ kernel)
             exit 1; }
         download "$real" || exit 1
         found=$(ls "$cache/$real"/boot/vmlinuz-* | head -n 1)
-        rm -rf "$cache/$real/lib/modules" "$cache/$real/usr/lib/modules"
+        prune_modules "$cache/$real"
     fi
     echo "$found"
     ;;
@@ -57,7 +82,7 @@ busybox)
         head -n 1
     ;;
 *)
-    echo "usage: fetch-guest.sh kernel [cloud-amd64|amd64] | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules [cloud-amd64|amd64] | busybox" >&2
     exit 2
     ;;
 esac
