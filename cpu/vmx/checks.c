@@ -91,13 +91,13 @@ static inline bool inject_is_soft(uint32_t type)
     return type == VMX_INTR_SW_INT || type == VMX_INTR_PRIV_SW_EXC || type == VMX_INTR_SW_EXC;
 }
 
-static inline bool inject_has_error(const struct vmcs *v)
+static inline bool inject_has_error(const struct vmcs *v, bool unrestricted)
 {
     const uint32_t with_error = 1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS |
                                 1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC;
     const uint32_t vector = v->entry_intr_info & VMX_INTR_VECTOR_MASK;
     return (v->entry_intr_info & VMX_INTR_TYPE_MASK) == VMX_INTR_HW_EXC && vector < 32 &&
-           (with_error >> vector & 1) && (v->guest_cr0 & CR0_PE);
+           (with_error >> vector & 1) && (!unrestricted || (v->guest_cr0 & CR0_PE));
 }
 
 static bool activity_inject_ok(const struct vmcs *v)
