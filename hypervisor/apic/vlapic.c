@@ -218,6 +218,12 @@ static uint64_t ticks_to_tsc(const struct hv_vlapic *a, uint32_t ticks)
     return hv_muldiv((uint64_t)ticks << (shift & 7), hv_tsc_hz, HV_VLAPIC_HZ);
 }
 
+static uint64_t clamp_period(uint64_t tsc)
+{
+    const uint64_t least = hv_tsc_hz / HV_MIN_PERIOD_HZ;
+    return tsc < least ? least : tsc;
+}
+
 static void timer_start(struct hv_vp *vp)
 {
     struct hv_vlapic *a = &vp->apic;
@@ -231,7 +237,7 @@ static void timer_start(struct hv_vp *vp)
         const uint64_t length = ticks_to_tsc(a, a->ticr);
         a->deadline = hv_rdtsc() + length;
         if (mode == APIC_TIMER_PERIODIC)
-            a->timer_period = length ? length : 1;
+            a->timer_period = clamp_period(length);
     }
     hv_timer_update(vp);
 }
@@ -323,7 +329,7 @@ static void write_lvt(struct hv_vp *vp, uint32_t n, uint32_t value)
         a->timer_period = 0;
         hv_timer_update(vp);
     } else if (a->deadline != HV_NO_DEADLINE) {
-        a->timer_period = value & APIC_TIMER_PERIODIC ? ticks_to_tsc(a, a->ticr) : 0;
+        a->timer_period = value & APIC_TIMER_PERIODIC ? clamp_period(ticks_to_tsc(a, a->ticr)) : 0;
     }
 }
 

@@ -122,6 +122,7 @@ struct hv_vp {
     uint64_t ept_gen; /* of the partition, as last invalidated on this LP */
 
     uint32_t exit_reason;
+    uint32_t epoch; /* bumped when someone else rewrites where the VP is */
     uint32_t event;       /* VM-entry interruption word to deliver next, 0: none */
     uint32_t event_error;
     uint32_t event_len;
@@ -215,6 +216,7 @@ struct hv_lp {
     bool idle;
     struct hv_vp *current; /* whose VMCS and switched state are loaded */
     struct hv_vp *volatile fetch; /* another LP waits for this VP's registers */
+    volatile uint64_t clear;      /* another LP waits for this VMCS to be cleared */
     struct hv_vp *vps[HV_LP_VPS];
     uint32_t vp_count;
     uint32_t next; /* round robin */
@@ -259,6 +261,7 @@ static inline uint64_t hv_pa(const void *va)
 void hv_lock(void);
 void hv_unlock(void);
 void hv_lp_service(struct hv_lp *lp);
+void hv_stop_all(void) __attribute__((noreturn)); /* after a panic */
 
 /* partition.c */
 struct hv_partition *hv_partition_find(uint64_t id);

@@ -6,18 +6,41 @@
 
 static volatile uint32_t held;
 
-/* Copies the registers of the VP that another LP asks for. Touches nothing else: the asking LP holds
- * the lock. */
+static volatile bool stopped;
+
+void hv_stop_all(void)
+{
+    stopped = true;
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+static void reload(const struct hv_lp *lp)
+{
+    if (lp->current && lp->current->vmcs_ready)
+        hv_vmptrld(lp->current->vmcs);
+}
+
+/* Copies the registers of the VP that another LP asks for, or lets go of a VMCS. Touches nothing else:
+ * the asking LP holds the lock. */
 void hv_lp_service(struct hv_lp *lp)
 {
+    if (stopped)
+        hv_stop_all();
+    if (lp->clear) {
+        hv_vmclear(lp->clear);
+        reload(lp);
+        hv_barrier();
+        lp->clear = 0;
+    }
     struct hv_vp *vp = lp->fetch;
     if (!vp)
         return;
     if (lp->current != vp)
         hv_vmptrld(vp->vmcs);
     hv_vmcs_fetch(vp);
-    if (lp->current && lp->current != vp)
-        hv_vmptrld(lp->current->vmcs);
+    if (lp->current != vp)
+        reload(lp);
     hv_barrier();
     lp->fetch = NULL;
 }

@@ -80,6 +80,7 @@ static void idle(struct hv_lp *lp)
 
 static void run(struct hv_lp *lp, struct hv_vp *vp)
 {
+    const uint32_t epoch = vp->epoch;
     lp->in_guest = 1;
     if (vp->info)
         vp->info->state = VITRINE_VP_RUNNING;
@@ -95,10 +96,17 @@ static void run(struct hv_lp *lp, struct hv_vp *vp)
     vp->gpr[HV_RSP] = hv_vmread(VMCS_GUEST_RSP);
     vp->interruptibility = (uint32_t)hv_vmread(VMCS_GUEST_INTERRUPTIBILITY);
     hv_barrier();
+    const bool interrupt = vp->exit_reason == VMX_EXIT_EXT_INT;
+    const uint32_t vector = interrupt ? (uint32_t)hv_vmread(VMCS_EXIT_INTR_INFO) & 0xff : 0;
     lp->in_guest = 0;
     hv_lp_service(lp);
     hv_lock();
-    hv_exit_dispatch(vp);
+    /* While this LP waited, another may have deleted the VP or given it a new RIP: then the exit is of
+     * a VP that is no more. An interrupt has to be taken in any case. */
+    if (lp->current == vp && vp->epoch == epoch)
+        hv_exit_dispatch(vp);
+    else if (interrupt)
+        hv_lp_interrupt(lp, vector);
 }
 
 void hv_lp_run(struct hv_lp *lp)

@@ -98,8 +98,25 @@ uint32_t hv_vp_create(struct hv_partition *p, uint32_t index, struct hv_lp *lp)
     return HV_STATUS_SUCCESS;
 }
 
-/* The VP is stopped. Its VMCS may be active on another LP; that LP lets go of it when the slot is
- * used again, since VMCLEAR precedes every first VMPTRLD. */
+/* The processor may keep parts of an active VMCS: its LP clears it before the page is used again. */
+static void release_vmcs(struct hv_vp *vp)
+{
+    struct hv_lp *lp = vp->lp, *self = hv_this_lp();
+    if (!vp->vmcs_ready)
+        return;
+    if (lp == self) {
+        hv_vmclear(vp->vmcs);
+        if (lp->current)
+            hv_vmptrld(lp->current->vmcs);
+        return;
+    }
+    lp->clear = vp->vmcs;
+    hv_lp_kick(lp);
+    while (lp->clear)
+        hv_pause();
+}
+
+/* The VP is stopped. */
 void hv_vp_destroy(struct hv_vp *vp)
 {
     struct hv_partition *p = vp->partition;
@@ -112,10 +129,7 @@ void hv_vp_destroy(struct hv_vp *vp)
     }
     if (lp->current == vp)
         lp->current = NULL;
-    if (vp->launched && lp == hv_this_lp())
-        hv_vmclear(vp->vmcs);
-    if (hv_this_lp()->current)
-        hv_vmptrld(hv_this_lp()->current->vmcs);
+    release_vmcs(vp);
     hv_synic_forget(vp);
     memset(vp->info, 0, sizeof(*vp->info));
     p->vp[vp->index] = NULL;
@@ -128,6 +142,7 @@ void hv_vp_destroy(struct hv_vp *vp)
 void hv_vp_init(struct hv_vp *vp)
 {
     reset_regs(vp);
+    vp->epoch++;
     hv_vlapic_init(vp);
     vp->wait_sipi = vp->index != 0;
     vp->halted = false;

@@ -281,15 +281,19 @@ uint32_t hv_call_unmap_gpa_pages(struct hv_hcall *c)
 {
     const struct hv_in_map_gpa *in = c->in;
     struct hv_partition *p;
-    const uint32_t status = hv_arg_child(c, in->partition, &p);
+    uint32_t status = hv_arg_child(c, in->partition, &p);
     if (status)
         return status;
     if (p->state != HV_PART_ACTIVE)
         return HV_STATUS_INVALID_PARTITION_STATE;
-    for (; c->done < c->reps; c->done++)
-        hv_ept_unmap(p, (in->gpfn + c->done) << 12);
+    if (in->gpfn >> 36)
+        return HV_STATUS_INVALID_PARAMETER;
+    for (; c->done < c->reps && !status; c->done += !status) {
+        if (!hv_ept_unmap(p, (in->gpfn + c->done) << 12))
+            status = HV_STATUS_INSUFFICIENT_MEMORY;
+    }
     hv_ept_changed(p);
-    return HV_STATUS_SUCCESS;
+    return status;
 }
 
 uint32_t hv_call_install_intercept(struct hv_hcall *c)

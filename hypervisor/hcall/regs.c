@@ -218,6 +218,7 @@ static uint32_t set_plain(struct hv_vp *vp, uint32_t name, uint64_t *p, uint64_t
 static uint32_t set_general(struct hv_vp *vp, uint32_t name, uint64_t value)
 {
     if (name == HV_REG_RIP) {
+        vp->epoch++; /* an exit that is still being taken counts no more */
         hv_vp_set_rip(vp, value);
         if (vp->interruptibility & 3) { /* past the instruction, past its shadow */
             vp->interruptibility &= ~3u;
@@ -238,6 +239,8 @@ uint32_t hv_reg_set(struct hv_vp *vp, uint32_t name, const union hv_reg_value *v
     const uint64_t q = v->q[0];
     if (name >= HV_REG_RAX && name <= HV_REG_RFLAGS)
         return set_general(vp, name, q);
+    if (name == HV_REG_INTERCEPT_SUSPEND) /* ends every intercept, so it comes early */
+        return set_suspend(vp, &vp->intercept_suspend, q);
     if (name >= HV_REG_ES && name <= HV_REG_TR) {
         vp->regs.seg[name - HV_REG_ES] = v->segment;
         vp->regs_dirty = true;
@@ -254,7 +257,6 @@ uint32_t hv_reg_set(struct hv_vp *vp, uint32_t name, const union hv_reg_value *v
         return set_plain(vp, name, p, q);
     switch (name) {
     case HV_REG_EXPLICIT_SUSPEND: return set_suspend(vp, &vp->explicit_suspend, q);
-    case HV_REG_INTERCEPT_SUSPEND: return set_suspend(vp, &vp->intercept_suspend, q);
     case HV_REG_CR8:
         if (q > 15)
             return HV_STATUS_INVALID_REGISTER_VALUE;

@@ -3,7 +3,7 @@
  * the root partition owns COM1 after that, so nothing is logged on ordinary paths.
  * Not modelled: floating-point and left-justified formats.
  */
-#include "hypervisor/libk/libk.h"
+#include "hypervisor/core/hv_core.h"
 
 #define COM1 0x3f8
 #define LSR_THRE 0x20
@@ -123,6 +123,5 @@ void hv_panic(const char *fmt, ...)
     vformat(fmt, ap);
     hv_console_putc('\n');
     va_end(ap);
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    hv_stop_all();
 }

@@ -111,16 +111,18 @@ uint32_t hv_ept_map(struct hv_partition *p, uint64_t gpa, uint64_t hpa, uint32_t
     return HV_STATUS_SUCCESS;
 }
 
-/* 4 KiB at a time; the caller calls hv_ept_changed once at the end. */
-void hv_ept_unmap(struct hv_partition *p, uint64_t gpa)
+/* 4 KiB at a time; false: no page to split a large one with. The caller calls hv_ept_changed once at the end. */
+bool hv_ept_unmap(struct hv_partition *p, uint64_t gpa)
 {
     int level;
     if (!(hv_ept_lookup(p, gpa, &level) & TABLE_BITS))
-        return;
+        return true;
     uint64_t *below = overlaid(p, gpa);
     uint64_t *e = below ? below : hv_ept_entry(p, gpa, 1, true);
-    if (e)
-        *e = 0;
+    if (!e)
+        return false;
+    *e = 0;
+    return true;
 }
 
 /* No LP may go on with a stale translation: those in this partition leave guest mode now, and all

@@ -40,7 +40,7 @@ void hv_map_physical(void);   /* identity map of everything, NX off, 2 MiB pages
 /* Entry that maps `gpa` at `level` (1: 4 KiB, 2: 2 MiB), tables on the way made when `create`. */
 uint64_t *hv_ept_entry(struct hv_partition *p, uint64_t gpa, int level, bool create);
 uint32_t hv_ept_map(struct hv_partition *p, uint64_t gpa, uint64_t hpa, uint32_t flags, int level);
-void hv_ept_unmap(struct hv_partition *p, uint64_t gpa);
+bool hv_ept_unmap(struct hv_partition *p, uint64_t gpa);
 void hv_ept_changed(struct hv_partition *p); /* after entries were removed or restricted */
 void hv_ept_free(struct hv_partition *p);
 bool hv_ept_init(struct hv_partition *p);

@@ -6,6 +6,9 @@
 
 #include "hypervisor/core/hv_core.h"
 
+/* Shortest period of a virtual timer: a guest must not fill its LP with expiries. */
+#define HV_MIN_PERIOD_HZ 10000u
+
 struct hv_vp *hv_sched_pick(struct hv_lp *lp);
 struct hv_lp *hv_sched_place(void); /* LP for a new child VP */
 void hv_vp_load(struct hv_lp *lp, struct hv_vp *vp);

@@ -59,9 +59,11 @@ void hv_stimer_expired(struct hv_vp *vp, unsigned n)
     const uint64_t now = hv_ref_time(vp->partition);
     notify(vp, n, now);
     if (t->config & HV_STIMER_PERIODIC) {
-        uint64_t next = t->expiry + t->count;
+        const uint64_t least = 10000000 / HV_MIN_PERIOD_HZ;
+        const uint64_t period = t->count < least ? least : t->count;
+        uint64_t next = t->expiry + period;
         if (next <= now)
-            next = now + t->count - (now - t->expiry) % t->count;
+            next = now + period - (now - t->expiry) % period;
         arm(vp, t, next);
     } else {
         t->config &= ~HV_STIMER_ENABLE;
