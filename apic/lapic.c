@@ -617,6 +617,11 @@ static void set_cr8(void *apic, uint8_t cr8)
     update(l);
 }
 
+static void init(void *apic)
+{
+    lapic_init_signal(apic);
+}
+
 const struct lp_apic_ops lapic_ops = {
     .ack = lapic_ack,
     .get_cr8 = get_cr8,
@@ -625,6 +630,7 @@ const struct lp_apic_ops lapic_ops = {
     .msr_write = msr_write,
     .mmio_read = mmio_read,
     .mmio_write = mmio_write,
+    .init = init,
 };
 
 /* ---- life ---- */

@@ -116,10 +116,12 @@ void cpu_reset(struct cpu *c)
 
 void cpu_init_signal(struct cpu *c)
 {
-    const uint32_t intr = c->attn & ATTN_INTR;
+    const uint32_t intr = c->attn & (ATTN_INTR | ATTN_SIPI); /* INIT and SIPI may come together */
     c->cr0 = (c->cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
     reset_common(c);
     c->attn |= intr;
+    if (c->apic_ops && c->apic_ops->init)
+        c->apic_ops->init(c->apic);
 }
 
 static bool seg_is_flat(const struct seg *s, uint32_t need, uint32_t bad)
