@@ -39,10 +39,8 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
-    for (unsigned n = 0; n < e->cpu_count; n++) {
-        free(e->cpus[n]->jump);
-        e->cpus[n]->jump = NULL;
-    }
+    for (unsigned n = 0; n < e->cpu_count; n++)
+        free(e->jumps[n]);
     free(e->arena);
     free(e);
 }

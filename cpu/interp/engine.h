@@ -42,6 +42,8 @@ struct engine {
     struct ram *ram;
     struct cpu *cpus[ENGINE_LPS];
     unsigned cpu_count;
+    struct jump_entry *jumps[ENGINE_LPS]; /* owned; cpus may be gone before the engine */
+    uint64_t bp_sum[ENGINE_LPS];          /* of the debugger's breakpoints when last seen */
     /* derived */
     struct block *hash[1u << HASH_BITS];
     struct block *split[SPLIT_SLOTS]; /* page-split instructions: at most these */

@@ -208,13 +208,8 @@ static bool has_code_bp(const struct cpu *c)
     return false;
 }
 
-static bool must_step(const struct cpu *c)
-{
-    return c->shadow || (c->eflags & (FL_TF | FL_RF)) || (c->attn & ATTN_DEBUG) ||
-           ((c->dr[7] & 0xff) && has_code_bp(c)) || vmx_wants_step(c);
-}
-
-static bool debugger_bp(const struct cpu *c, uint64_t la)
+/* A breakpoint of the debugger in [la, la + len). */
+static bool debugger_bp(const struct cpu *c, uint64_t la, uint64_t len)
 {
     unsigned low = 0, high = c->dbg.bp_count;
     while (low < high) {
@@ -224,17 +219,41 @@ static bool debugger_bp(const struct cpu *c, uint64_t la)
         else
             high = mid;
     }
-    return low < c->dbg.bp_count && c->dbg.bp[low] == la;
+    return low < c->dbg.bp_count && c->dbg.bp[low] - la < len;
+}
+
+/* Pages with breakpoints are stepped and never enter the jump cache, so chains cannot run into them;
+ * all others run at full speed. */
+static bool debugger_steps(const struct cpu *c, uint64_t la)
+{
+    return (c->attn & ATTN_DEBUG) &&
+           (c->dbg.step || c->dbg.insn || debugger_bp(c, la & ~4095ull, 4096));
+}
+
+/* Breakpoints changed: what the jump cache has may not be entered any more. */
+static void debugger_sync(struct cpu *c)
+{
+    uint64_t sum = c->dbg.bp_count;
+    for (unsigned n = 0; n < c->dbg.bp_count; n++)
+        sum = (sum ^ c->dbg.bp[n]) * 0x100000001b3ull;
+    uint64_t *const seen = &c->engine->bp_sum[c->index % ENGINE_LPS];
+    if (*seen != sum)
+        c->code_gen++;
+    *seen = sum;
+}
+
+static bool must_step(const struct cpu *c, uint64_t la)
+{
+    return c->shadow || (c->eflags & (FL_TF | FL_RF)) || debugger_steps(c, la) ||
+           ((c->dr[7] & 0xff) && has_code_bp(c)) || vmx_wants_step(c);
 }
 
 /* Before an instruction of the slow loop; true: the debugger wants to stop here. */
-static bool debugger_before(struct cpu *c, uint64_t la)
+static bool debugger_before(struct cpu *c, uint64_t la, bool over)
 {
     if (!(c->attn & ATTN_DEBUG))
         return false;
-    const bool over = c->dbg.resume_over;
-    c->dbg.resume_over = false;
-    if (!over && c->dbg.bp_count && debugger_bp(c, la)) {
+    if (!over && debugger_bp(c, la, 1)) {
         c->dbg.hit_kind = 1;
         c->dbg.hit_la = la;
         return true;
@@ -262,8 +281,10 @@ static bool near_limit(const struct cpu *c, uint64_t la)
 static bool advance(struct cpu *c, struct block *from)
 {
     const uint64_t la = code_la(c);
-    if (must_step(c) || near_limit(c, la)) {
-        if (debugger_before(c, la))
+    const bool over = c->dbg.resume_over;
+    c->dbg.resume_over = false;
+    if (must_step(c, la) || near_limit(c, la)) {
+        if (debugger_before(c, la, over))
             return true;
         if (c->dr[7] & 0xff)
             event_check_code_bp(c, la);
@@ -335,6 +356,7 @@ static void attach(struct cpu *c)
     if (!c->jump || e->cpu_count == ENGINE_LPS)
         abort(); /* out of host memory at start-up */
     memset(c->jump, 0xff, JUMP_ENTRIES * sizeof(struct jump_entry));
+    e->jumps[e->cpu_count] = c->jump;
     e->cpus[e->cpu_count++] = c;
 }
 
@@ -347,6 +369,8 @@ enum cpu_stop cpu_run(struct cpu *c, uint64_t insns)
     c->icount_end = pos + (uint64_t)c->budget;
     c->cur = NULL;
     c->link_from = NULL;
+    if (c->attn & ATTN_DEBUG)
+        debugger_sync(c);
     const int why = setjmp(c->leave);
     if (why)
         left(c, why);

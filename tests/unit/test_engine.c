@@ -350,6 +350,37 @@ START_TEST(every_optimisation_can_be_off_with_the_same_result)
 }
 END_TEST
 
+START_TEST(breakpoints_stop_exactly_and_other_pages_run_on)
+{
+    struct rig r = machine();
+    /* l: call CODE+0x2000 ; dec ecx ; jnz l ; hlt      CODE+0x2000: inc eax ; ret */
+    static const uint8_t code[] = {0xe8, 0xfb, 0x1f, 0, 0, 0xff, 0xc9, 0x75, 0xf7, 0xf4};
+    static const uint8_t sub[] = {0xff, 0xc0, 0xc3};
+    load(&r, CODE, code, sizeof code);
+    load(&r, CODE + 0x2000, sub, sizeof sub);
+    r.c->r[R_AX] = 0;
+    r.c->r[R_CX] = 50;
+    ck_assert_int_eq(cpu_run(r.c, 50), CPU_STOP_BUDGET); /* all is linked and cached */
+    const uint64_t bp[] = {CODE + 0x2002};
+    r.c->dbg.bp = bp;
+    r.c->dbg.bp_count = 1;
+    r.c->attn |= ATTN_DEBUG;
+    for (unsigned n = 11; n <= 13; n++) {
+        ck_assert_int_eq(cpu_run(r.c, 10000), CPU_STOP_BREAK);
+        ck_assert_uint_eq(r.c->rip, bp[0]);
+        ck_assert_uint_eq(r.c->r[R_AX], n);
+        ck_assert_int_eq(r.c->dbg.hit_kind, 1);
+        r.c->dbg.resume_over = true;
+    }
+    r.c->dbg.bp_count = 0;
+    r.c->attn &= ~(uint32_t)ATTN_DEBUG;
+    run(&r, 10000);
+    ck_assert_uint_eq(r.c->r[R_AX], 50);
+    ck_assert_uint_eq(cpu_icount(r.c), 50 * 5 + 1);
+    rig_free(&r);
+}
+END_TEST
+
 START_TEST(chains_do_not_grow_the_host_stack)
 {
     struct rig r = machine();
@@ -374,6 +405,7 @@ int main(void)
     tcase_add_test(t, an_instruction_across_pages_follows_the_mapping_of_the_second_page);
     tcase_add_test(t, rep_movsb_copies_and_counts_a_chunk_as_one);
     tcase_add_loop_test(t, every_optimisation_can_be_off_with_the_same_result, 0, 60);
+    tcase_add_test(t, breakpoints_stop_exactly_and_other_pages_run_on);
     tcase_add_test(t, chains_do_not_grow_the_host_stack);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
