@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "abi/vitrine_info.h"
 #include "cpu/cpu.h"
 #include "debug/gdb.h"
 #include "debug/trace_writer.h"
@@ -332,6 +333,10 @@ static int end_code(const struct session *s)
 {
     switch (s->end) {
     case END_EXIT_PORT:
+        if (s->images.plan != PLAN_BARE && machine_exit_value(s->machine) == VITRINE_EXIT_CRASHED)
+            return EXIT_CODE_PANIC;
+        if (s->images.plan != PLAN_BARE && machine_exit_value(s->machine) == VITRINE_EXIT_ERROR)
+            return EXIT_CODE_ERROR;
         if (machine_exit_value(s->machine))
             return EXIT_CODE_GUEST_FAIL;
         return opt_text(&s->o, OPT_ID_UNTIL) ? EXIT_CODE_ERROR : EXIT_CODE_OK;

@@ -8,12 +8,14 @@
  *
  * Not modelled: the management endpoint (JSON-RPC).
  */
+#include "abi/vitrine_info.h"
 #include "partitions/root/user/ulib.h"
 
 #define VM_MAX 8
 #define CONF_MAX 65536u
 #define LINE_MAX 1000u
-#define EXIT_FAILED 1u /* value for the machine's debug-exit port */
+#define RESET_LIMIT 100u /* resets without 10 s of running in between */
+#define RESET_PAUSE_NS 10000000000ull
 
 static const char default_conf[] = "name=child1 memory=16 cpus=1 kernel=child.elf\n"
                                    "name=child2 memory=16 cpus=1 kernel=child.elf\n";
@@ -25,6 +27,8 @@ struct vm {
     enum rt_vm_state state;
     bool restart_on_reset, restart;
     bool said_end;
+    unsigned resets;
+    uint64_t started; /* ns */
     uint32_t end, value;
 };
 
@@ -32,7 +36,7 @@ static struct vm vms[VM_MAX];
 static unsigned vm_count;
 static int64_t vmms_queue;
 static bool poweroff_when_off = true;
-static bool failed;
+static uint8_t exit_value; /* VITRINE_EXIT_*: that of the first VM that ended badly */
 
 static const char *const state_names[] = {"off", "starting", "running", "stopping"};
 static const char *const end_names[] = {"powered off", "reset", "debug-exit", "triple fault",
@@ -46,14 +50,21 @@ static void vm_set_state(struct vm *v, enum rt_vm_state state)
     u_log("%s: %s", v->name, state_names[state]);
 }
 
+static void fail(uint8_t value)
+{
+    if (!exit_value)
+        exit_value = value;
+}
+
 static void vm_start(struct vm *v)
 {
     v->said_end = v->restart = false;
+    v->started = u_now();
     vm_set_state(v, RT_VM_STARTING);
     int64_t r = u_call3(SYS_SPAWN, (uint64_t) "bin/vmwp", (uint64_t)v->line, (uint64_t)vmms_queue);
     if (r < 0) {
         u_log("%s: can't start a worker: error %ld", v->name, -r);
-        failed = true;
+        fail(VITRINE_EXIT_ERROR);
         vm_set_state(v, RT_VM_OFF);
         return;
     }
@@ -72,7 +83,7 @@ static void conf_line(const char *line)
         return; /* empty lines and comments */
     if (vm_count + 1 >= VM_MAX) {
         u_log("%s: more than %d VMs", v->name, VM_MAX - 1);
-        failed = true;
+        fail(VITRINE_EXIT_ERROR);
         return;
     }
     v->restart_on_reset =
@@ -127,10 +138,20 @@ static void vm_ended(struct vm *v, uint32_t end, uint32_t value)
         u_log("%s: %s with value %u", v->name, end_names[end], value);
     else
         u_log("%s: %s", v->name, end_names[v->end]);
-    if (v->end == RT_END_TRIPLE_FAULT || v->end == RT_END_ERROR ||
-        (v->end == RT_END_DEBUG_EXIT && value))
-        failed = true;
+    if (v->end == RT_END_TRIPLE_FAULT)
+        fail(VITRINE_EXIT_CRASHED);
+    else if (v->end == RT_END_ERROR)
+        fail(VITRINE_EXIT_ERROR);
+    else if (v->end == RT_END_DEBUG_EXIT && value)
+        fail(VITRINE_EXIT_FAILED);
     v->restart = v->end == RT_END_RESET && v->restart_on_reset;
+    if (u_now() - v->started > RESET_PAUSE_NS)
+        v->resets = 0;
+    if (v->restart && ++v->resets > RESET_LIMIT) {
+        u_log("%s: resets itself again and again", v->name);
+        fail(VITRINE_EXIT_ERROR);
+        v->restart = false;
+    }
 }
 
 static void handle(const struct rt_msg *m)
@@ -188,6 +209,6 @@ int64_t u_main(const char *args)
             handle(&m);
     }
     u_log("all VMs are off: powering off");
-    u_call1(SYS_POWEROFF, failed ? EXIT_FAILED : 0);
+    u_call1(SYS_POWEROFF, exit_value);
     return 1;
 }
