@@ -165,8 +165,11 @@ static int build_chipset(struct machine *m, struct err *err)
     const struct board_port board = {request, output, m};
     struct irq_line irq0 = isa(m, 0), irq1 = isa(m, 1), irq8 = isa(m, 8), irq9 = isa(m, 9),
                     pins[24];
-    for (unsigned i = 0; i < 24; i++)
+    struct irq_line gsi[24];
+    for (unsigned i = 0; i < 24; i++) {
         pins[i] = ioapic_pin(m->ioapic, i);
+        gsi[i] = i < 16 && i != 2 ? isa(m, i) : pins[i];
+    }
     const struct uart_config com1 = {0, 0x3f8, isa(m, 4), serial_out, m};
     const struct uart_config com2 = {1, 0x2f8, isa(m, 3), serial1_out, m};
     int rc;
@@ -178,6 +181,7 @@ static int build_chipset(struct machine *m, struct err *err)
         (rc = add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8), "hpet", err)) ||
         (rc = add(m, pm_new(m->bus, m->clock, &irq9, &board), "pm", err)) ||
         (rc = add(m, debugport_new(m->bus, &board), "debugport", err)) ||
+        (rc = add(m, testdev_new(m->bus, gsi), "testdev", err)) ||
         (rc = add(m, i8042_new(m->bus, &irq1, &board), "i8042", err)) ||
         (rc = add(m, uart_new(m->bus, m->input, &com1), "serial0", err)) ||
         (rc = add(m, uart_new(m->bus, m->input, &com2), "serial1", err)) ||

@@ -1,7 +1,7 @@
 /*
- * devices/chipset/chipset.h: the small devices of a PC's board, one constructor each. Each claims its
- * ports or range on the bus, registers its events, and returns its struct dev (NULL: out of memory or
- * range taken).
+ * devices/chipset/chipset.h: the small devices of a PC's board, one constructor each. Each claims
+ * its ports or range on the bus, registers its events, and returns its struct dev (NULL: out of
+ * memory or range taken).
  */
 #ifndef DEVICES_CHIPSET_CHIPSET_H
 #define DEVICES_CHIPSET_CHIPSET_H
@@ -42,6 +42,8 @@ struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *
 /* Debug console 0xe9 and 0x402, exit 0xf4, POST code 0x80, port 0x92, i8042's reset command */
 struct dev *debugport_new(struct bus *bus, const struct board_port *board);
 struct dev *i8042_new(struct bus *bus, const struct irq_line *irq1, const struct board_port *board);
+/* Ports 0xe0 and 0x2000, MMIO 0xff000000 for test programs; line: interrupt lines by GSI */
+struct dev *testdev_new(struct bus *bus, const struct irq_line line[24]);
 /* fw_cfg at 0x510 with DMA */
 struct fwcfg_file {
     const char *name;

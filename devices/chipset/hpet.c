@@ -1,15 +1,15 @@
 /*
- * devices/chipset/hpet.c: IA-PC HPET 1.0a: 10 MHz 64-bit main counter, three comparators, timer 0
- * periodic, legacy replacement. Interrupts to the I/O APIC, edge or level. Accesses of 4 and 8 bytes.
- * Not modelled: FSB (MSI) delivery.
+ * devices/chipset/hpet.c: IA-PC HPET 1.0a: 100 MHz 64-bit main counter, three comparators, timer 0
+ * periodic, legacy replacement. Interrupts to the I/O APIC, edge or level. Accesses of 4 and 8
+ * bytes. Not modelled: FSB (MSI) delivery.
  */
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "devices/chipset/chipset.h"
 
-#define PERIOD_FS     100000000ull /* 100 ns */
-#define TICK_NS       100ull
+#define PERIOD_FS     10000000ull /* 10 ns */
+#define TICK_NS       10ull
 #define TIMERS        3
 #define CFG_ENABLE    1u
 #define CFG_LEGACY    2u
