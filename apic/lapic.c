@@ -1,8 +1,8 @@
 /*
  * apic/lapic.c: one local APIC: registers, priorities, acceptance, timer (SDM 3A 11.4-11.8, 11.12).
  *
- * Workload: Linux in x2APIC mode writes EOI, TSC_DEADLINE and ICR; each is one MSR access. State that
- * decides about interrupts (highest IRR and ISR) is recomputed after every change.
+ * Workload: Linux in x2APIC mode writes EOI, TSC_DEADLINE and ICR; each is one MSR access. State
+ * that decides about interrupts (highest IRR and ISR) is recomputed after every change.
  * Not modelled: focus processor, arbitration, CMCI, remote read, thermal and performance events.
  */
 #include <stdlib.h>
@@ -28,6 +28,7 @@ static const struct field lapic_fields[] = {
     FIELD(struct lapic, icr, 0, "interrupt command"),
     FIELD_ARRAY(struct lapic, lvt, LAPIC_MASKED, "local vector table"),
     FIELD(struct lapic, timer_initial, 0, "initial count"),
+    FIELD(struct lapic, timer_expired, 0, "one-shot count reached 0"),
     FIELD(struct lapic, timer_divide, 0, "divide configuration"),
     FIELD(struct lapic, timer_start_ns, 0, "time of the count's start"),
     FIELD(struct lapic, deadline, 0, "TSC deadline"),
@@ -176,7 +177,8 @@ static unsigned divider_shift(const struct lapic *l)
     return d == 7 ? 0 : d + 1;
 }
 
-/* Nanoseconds of `count` ticks, rounded up, and the reverse rounded down; no overflow for 2^32 ticks. */
+/* Nanoseconds of `count` ticks, rounded up, and the reverse rounded down; no overflow for 2^32
+ * ticks. */
 static uint64_t ticks_to_ns(const struct lapic *l, uint64_t count)
 {
     const unsigned __int128 n = ((unsigned __int128)count << divider_shift(l)) * 1000000000u;
@@ -194,7 +196,7 @@ static uint32_t timer_mode(const struct lapic *l)
 
 static uint32_t timer_current(const struct lapic *l)
 {
-    if (!l->timer_initial || timer_mode(l) == LAPIC_TIMER_DEADLINE)
+    if (!l->timer_initial || l->timer_expired || timer_mode(l) == LAPIC_TIMER_DEADLINE)
         return 0;
     const uint64_t gone = ns_to_ticks(l, clock_now(l->clock) - l->timer_start_ns);
     if (timer_mode(l) == LAPIC_TIMER_PERIODIC)
@@ -220,7 +222,7 @@ static void timer_arm(struct lapic *l)
             clock_arm(l->clock, &l->timer, now + (uint64_t)ns);
         return;
     }
-    if (!l->timer_initial) {
+    if (!l->timer_initial || l->timer_expired) {
         clock_cancel(l->clock, &l->timer);
         return;
     }
@@ -229,11 +231,14 @@ static void timer_arm(struct lapic *l)
         const uint64_t gone = ns_to_ticks(l, now - l->timer_start_ns);
         count *= gone / l->timer_initial + 1;
     }
-    const uint64_t when = l->timer_start_ns + ticks_to_ns(l, count);
-    if (when <= now && timer_mode(l) != LAPIC_TIMER_PERIODIC)
-        clock_cancel(l->clock, &l->timer); /* ran out before */
-    else
-        clock_arm(l->clock, &l->timer, when);
+    clock_arm(l->clock, &l->timer, l->timer_start_ns + ticks_to_ns(l, count));
+}
+
+/* Go on from the count `left`, at the rate and in the mode that are set now. */
+static void timer_resume(struct lapic *l, uint32_t left)
+{
+    l->timer_start_ns = clock_now(l->clock) - ticks_to_ns(l, l->timer_initial - left);
+    timer_arm(l);
 }
 
 static void timer_fire(void *opaque, uint64_t now)
@@ -244,6 +249,8 @@ static void timer_fire(void *opaque, uint64_t now)
         l->deadline = 0;
     else if (timer_mode(l) == LAPIC_TIMER_PERIODIC)
         timer_arm(l);
+    else
+        l->timer_expired = 1; /* until the next initial count, also when the mode changes */
     if (!(l->lvt[LVT_TIMER] & LAPIC_MASKED))
         lapic_accept(l, (uint8_t)l->lvt[LVT_TIMER], LAPIC_DM_FIXED, false);
 }
@@ -373,7 +380,7 @@ static void lvt_write(struct lapic *l, int n, uint32_t v)
         [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
         [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
     };
-    const uint32_t old = l->lvt[n];
+    const uint32_t old = l->lvt[n], left = n == LVT_TIMER ? timer_current(l) : 0;
     l->lvt[n] = v & mask[n];
     if (!(l->svr & LAPIC_SVR_ENABLE))
         l->lvt[n] |= LAPIC_MASKED;
@@ -383,7 +390,7 @@ static void lvt_write(struct lapic *l, int n, uint32_t v)
             l->deadline = 0;
             l->timer_initial = 0;
         }
-        timer_arm(l);
+        timer_resume(l, left);
     }
     update(l);
 }
@@ -466,15 +473,16 @@ static bool reg_write(struct lapic *l, uint32_t reg, uint32_t v)
         if (timer_mode(l) == LAPIC_TIMER_DEADLINE)
             return true;
         l->timer_initial = v;
+        l->timer_expired = 0;
         l->timer_start_ns = clock_now(l->clock);
         timer_arm(l);
         return true;
-    case LAPIC_TIMER_DIVIDE:
-        l->timer_initial = timer_current(l); /* goes on from here at the new rate */
-        l->timer_start_ns = clock_now(l->clock);
+    case LAPIC_TIMER_DIVIDE: {
+        const uint32_t left = timer_current(l);
         l->timer_divide = v & 0xb;
-        timer_arm(l);
+        timer_resume(l, left); /* goes on from here at the new rate */
         return true;
+    }
     default:
         return false;
     }

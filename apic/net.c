@@ -1,6 +1,6 @@
 /*
- * apic/net.c: destinations of interrupt messages: physical, logical flat and cluster, x2APIC, shorthands,
- * lowest priority (SDM 3A 11.6.2, 11.12.10), and MSI decoding (11.11).
+ * apic/net.c: destinations of interrupt messages: physical, logical flat and cluster, x2APIC,
+ * shorthands, lowest priority (SDM 3A 11.6.2, 11.12.10), and MSI decoding (11.11).
  * Lowest priority goes to the candidate with the lowest task priority, ties to the lowest id.
  */
 #include <stdlib.h>

@@ -12,7 +12,8 @@
 
 /* Implemented by apic/, called by cpu/. */
 struct lp_apic_ops {
-    int (*ack)(void *apic); /* INTA: moves the highest IRR to ISR, returns its vector; -1: spurious */
+    int (*ack)(
+        void *apic); /* INTA: moves the highest IRR to ISR, returns its vector; -1: spurious */
     uint8_t (*get_cr8)(void *apic);
     void (*set_cr8)(void *apic, uint8_t cr8);
     /* IA32_APIC_BASE, TSC_DEADLINE and x2APIC range 0x800-0x8ff; false: #GP(0) */
@@ -29,7 +30,8 @@ struct lp_apic_ops {
  * (nmi, init, sipi) are latched until taken. Each makes a running processor stop at the next
  * instruction boundary to look. */
 struct lp_signals {
-    void (*set_intr)(void *cpu, bool level); /* an interrupt above PPR is pending (LAPIC or ExtINT) */
+    void (*set_intr)(void *cpu,
+                     bool level); /* an interrupt above PPR is pending (LAPIC or ExtINT) */
     void (*nmi)(void *cpu);
     void (*smi)(void *cpu); /* SMM is not modelled: STUB log line */
     void (*init)(void *cpu);

@@ -7,8 +7,9 @@ const struct trace_point_info trace_points[TP_COUNT] = {
 #undef TP
 };
 
-void trace_emit(struct trace *t, enum trace_point p, uint8_t lp, uint64_t position, uint64_t time_ns,
-                uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+void trace_emit(struct trace *t, enum trace_point p, uint8_t lp, uint64_t position,
+                uint64_t time_ns, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                uint64_t a5)
 {
     const struct trace_record r = {
         .position = position,

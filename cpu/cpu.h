@@ -27,7 +27,22 @@ struct trace;
 struct vmx;
 
 enum {
-    R_AX, R_CX, R_DX, R_BX, R_SP, R_BP, R_SI, R_DI, R_8, R_9, R_10, R_11, R_12, R_13, R_14, R_15,
+    R_AX,
+    R_CX,
+    R_DX,
+    R_BX,
+    R_SP,
+    R_BP,
+    R_SI,
+    R_DI,
+    R_8,
+    R_9,
+    R_10,
+    R_11,
+    R_12,
+    R_13,
+    R_14,
+    R_15,
     R_ZERO, /* always 0: absent base or index */
     R_PAGE, /* RIP (minus CS base) of the first byte of the running block's page */
     R_COUNT = 24
@@ -69,15 +84,15 @@ union vreg {
 
 /* Why the run loop must look before the next block (c->attn). */
 enum {
-    ATTN_INTR = 1 << 0,   /* level: INTR from the APIC */
+    ATTN_INTR = 1 << 0, /* level: INTR from the APIC */
     ATTN_NMI = 1 << 1,
     ATTN_INIT = 1 << 2,
     ATTN_SIPI = 1 << 3,
-    ATTN_TRAP = 1 << 4,   /* c->pending_db holds a debug trap to deliver before the next insn */
-    ATTN_VMX = 1 << 5,    /* windows, MTF, preemption timer, TPR threshold: vmx_window_check */
-    ATTN_DEBUG = 1 << 6,  /* debugger: breakpoints, single-step, instruction trace (slow loop) */
-    ATTN_STOP = 1 << 7,   /* leave cpu_run at the next boundary: kick, PAUSE, exit request */
-    ATTN_CODE = 1 << 8,   /* engine's own: the running block was overwritten */
+    ATTN_TRAP = 1 << 4,  /* c->pending_db holds a debug trap to deliver before the next insn */
+    ATTN_VMX = 1 << 5,   /* windows, MTF, preemption timer, TPR threshold: vmx_window_check */
+    ATTN_DEBUG = 1 << 6, /* debugger: breakpoints, single-step, instruction trace (slow loop) */
+    ATTN_STOP = 1 << 7,  /* leave cpu_run at the next boundary: kick, PAUSE, exit request */
+    ATTN_CODE = 1 << 8,  /* engine's own: the running block was overwritten */
 };
 
 enum cpu_activity { CPU_ACTIVE, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI, CPU_MWAIT };
@@ -94,19 +109,23 @@ enum cpu_stop {
     CPU_STOP_BREAK,    /* debugger: breakpoint, watchpoint or step; c->dbg says which */
 };
 
-#define SHADOW_STI 1
+#define SHADOW_STI   1
 #define SHADOW_MOVSS 2
 
 /* Debugger's wishes for this processor; never part of the state. */
 struct cpu_debug {
     const uint64_t *bp; /* sorted linear addresses */
     unsigned bp_count;
-    struct cpu_watch { uint64_t la; uint64_t len; uint8_t access; /* 1 r, 2 w, 3 both */ } *watch;
+    struct cpu_watch {
+        uint64_t la;
+        uint64_t len;
+        uint8_t access; /* 1 r, 2 w, 3 both */
+    } * watch;
     unsigned watch_count;
-    bool step;                               /* stop after one instruction */
-    uint64_t hit_la;                         /* of the watchpoint that stopped us */
-    uint8_t hit_kind;                        /* 0 none, 1 breakpoint, 2 watchpoint, 3 step */
-    bool resume_over;                        /* do not stop at a breakpoint on the first insn */
+    bool step;                                 /* stop after one instruction */
+    uint64_t hit_la;                           /* of the watchpoint that stopped us */
+    uint8_t hit_kind;                          /* 0 none, 1 breakpoint, 2 watchpoint, 3 step */
+    bool resume_over;                          /* do not stop at a breakpoint on the first insn */
     void (*insn)(void *opaque, struct cpu *c); /* instruction trace: before each instruction */
     void *opaque;
 };
@@ -114,29 +133,29 @@ struct cpu_debug {
 struct cpu {
     /* hot: engine */
     uint64_t r[R_COUNT];
-    uint64_t ctx;           /* TLB context in tag position (mmu/tlb.h) */
-    uint64_t lf_res, lf_aux;/* lazy flags while not pinned (cpu/flags.h) */
-    int64_t budget;         /* instructions left in this slice */
-    uint64_t icount_end;    /* position when budget reaches 0 */
-    const struct insn *cur; /* instruction being executed by a slow path; NULL outside of blocks */
-    struct jump_entry *jump;/* jump cache (cpu/interp/engine.h) */
-    struct block *link_from;/* block to link to the next one looked up, or NULL */
+    uint64_t ctx;            /* TLB context in tag position (mmu/tlb.h) */
+    uint64_t lf_res, lf_aux; /* lazy flags while not pinned (cpu/flags.h) */
+    int64_t budget;          /* instructions left in this slice */
+    uint64_t icount_end;     /* position when budget reaches 0 */
+    const struct insn *cur;  /* instruction being executed by a slow path; NULL outside of blocks */
+    struct jump_entry *jump; /* jump cache (cpu/interp/engine.h) */
+    struct block *link_from; /* block to link to the next one looked up, or NULL */
     uint32_t link_slot;
-    insn_fn *next_fn;       /* DISPATCH=loop builds: what the trampoline calls next, and its args */
+    insn_fn *next_fn; /* DISPATCH=loop builds: what the trampoline calls next, and its args */
     const struct insn *next;
-    uint32_t attn_seen;     /* ATTN_* that were polled in vain when the chain was entered */
+    uint32_t attn_seen; /* ATTN_* that were polled in vain when the chain was entered */
     uint64_t rip;
-    uint32_t attn;          /* ATTN_* */
-    uint32_t mode;          /* block key: MODE_* (cpu_update_mode) */
+    uint32_t attn; /* ATTN_* */
+    uint32_t mode; /* block key: MODE_* (cpu_update_mode) */
     struct tlb_entry tlb[TLB_ENTRIES];
 
     /* system state */
-    uint32_t eflags;        /* all flags but the arithmetic six, which are lazy */
+    uint32_t eflags; /* all flags but the arithmetic six, which are lazy */
     uint8_t cpl;
-    uint8_t shadow;         /* SHADOW_*: interrupts inhibited for the next instruction */
-    bool in_insn;           /* an instruction is executing: its RIP is that of c->cur */
-    bool nmi_masked;        /* until IRET */
-    bool non_root;          /* VMX non-root operation */
+    uint8_t shadow;  /* SHADOW_*: interrupts inhibited for the next instruction */
+    bool in_insn;    /* an instruction is executing: its RIP is that of c->cur */
+    bool nmi_masked; /* until IRET */
+    bool non_root;   /* VMX non-root operation */
     bool vmx_on;
     struct seg seg[SEG_COUNT];
     struct dtable gdtr, idtr;
@@ -147,65 +166,70 @@ struct cpu {
     /* MSRs without a home elsewhere */
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux, pat, xss;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    int64_t tsc_offset;     /* guest-visible TSC = clock + this (TSC writes, TSC_ADJUST) */
+    int64_t tsc_offset; /* guest-visible TSC = clock + this (TSC writes, TSC_ADJUST) */
     uint64_t tsc_adjust, misc_enable, debugctl, feature_control, spec_ctrl;
     uint64_t mtrr_def, mtrr_fix[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status;
-    uint8_t activity;       /* enum cpu_activity */
+    uint8_t activity; /* enum cpu_activity */
     uint8_t sipi_vector;
-    uint64_t pending_db;    /* DR6 bits of a debug trap not yet delivered */
-    uint64_t pdpte[4];      /* PAE: loaded at CR3 writes */
+    uint64_t pending_db; /* DR6 bits of a debug trap not yet delivered */
+    uint64_t pdpte[4];   /* PAE: loaded at CR3 writes */
 
     /* fault in flight */
-    uint64_t fault_addr;    /* linear address of a #PF, becomes CR2 on delivery */
+    uint64_t fault_addr; /* linear address of a #PF, becomes CR2 on delivery */
     uint8_t fault_vec;
     bool fault_has_err;
     uint32_t fault_err;
-    int8_t delivering;      /* vector being delivered, or -1: double-fault logic */
-    jmp_buf leave;          /* target of cpu_fault / cpu_abort_insn */
+    int8_t delivering; /* vector being delivered, or -1: double-fault logic */
+    jmp_buf leave;     /* target of cpu_fault / cpu_abort_insn */
 
     /* configuration and wiring */
-    uint32_t index;         /* LP number = initial APIC id */
+    uint32_t index; /* LP number = initial APIC id */
     uint32_t lp_count;
     uint64_t tsc_hz;
-    uint64_t features[1];   /* bit per enum isa_feature */
+    uint64_t features[1];          /* bit per enum isa_feature */
     struct cpu_model const *model; /* CPUID (cpu/sys/cpuid.h) */
     struct ram *ram;
     struct bus *bus;
     struct clock *clock;
     struct trace *trace;
-    struct engine *engine;  /* decoded blocks: shared by the LPs of a machine */
+    struct engine *engine; /* decoded blocks: shared by the LPs of a machine */
     struct vmx *vmx;
-    struct mmu *mmu;        /* L2 TLB, contexts, paging-structure caches of this LP */
-    uint64_t code_gen;      /* bumped when a fetch translation may have changed within a ctx */
+    struct mmu *mmu;   /* L2 TLB, contexts, paging-structure caches of this LP */
+    uint64_t code_gen; /* bumped when a fetch translation may have changed within a ctx */
     void *apic;
     const struct lp_apic_ops *apic_ops;
-    uint64_t apic_page;     /* machine address of the xAPIC page, or UINT64_MAX */
-    struct cpu **peers;     /* all LPs, for shoot-downs of code and TLB write tags */
+    uint64_t apic_page; /* machine address of the xAPIC page, or UINT64_MAX */
+    struct cpu **peers; /* all LPs, for shoot-downs of code and TLB write tags */
     struct cpu_debug dbg;
 
     /* statistics, not state */
-    struct cpu_stats { uint64_t blocks_built, blocks_killed, tlb_miss, walks, slow_exits, exits; } st;
+    struct cpu_stats {
+        uint64_t blocks_built, blocks_killed, tlb_miss, walks, slow_exits, exits;
+    } st;
 };
 
 /* c->mode: everything the decoder's output depends on. */
 enum {
-    MODE_CODE16 = 0, MODE_CODE32 = 1, MODE_CODE64 = 2, MODE_CODE_MASK = 3,
-    MODE_STACK32 = 1 << 2,  /* SS.B; ignored in 64-bit mode */
-    MODE_FLAT = 1 << 3,     /* ES, CS, SS, DS: base 0, limit 4G, readable/writable: no checks */
-    MODE_PROT = 1 << 4,     /* CR0.PE and not VM86 */
-    MODE_USER = 1 << 5,     /* CPL 3 */
-    MODE_DEBUG = 1 << 6,    /* blocks built for the debugger's slow loop */
-    MODE_VMX = 1 << 7,      /* non-root: intercepted instructions take the slow form */
+    MODE_CODE16 = 0,
+    MODE_CODE32 = 1,
+    MODE_CODE64 = 2,
+    MODE_CODE_MASK = 3,
+    MODE_STACK32 = 1 << 2, /* SS.B; ignored in 64-bit mode */
+    MODE_FLAT = 1 << 3,    /* ES, CS, SS, DS: base 0, limit 4G, readable/writable: no checks */
+    MODE_PROT = 1 << 4,    /* CR0.PE and not VM86 */
+    MODE_USER = 1 << 5,    /* CPL 3 */
+    MODE_DEBUG = 1 << 6,   /* blocks built for the debugger's slow loop */
+    MODE_VMX = 1 << 7,     /* non-root: intercepted instructions take the slow form */
 };
 
 /* engine (cpu/interp) */
 struct engine *engine_new(struct ram *ram);
 void engine_free(struct engine *e);
 enum cpu_stop cpu_run(struct cpu *c, uint64_t insns); /* at most this many instructions */
-void cpu_kick(struct cpu *c);                          /* leave cpu_run at the next boundary */
-uint64_t cpu_icount(const struct cpu *c);              /* exact position, also mid-block */
-uint64_t cpu_rip(const struct cpu *c);                 /* of the current or next instruction */
+void cpu_kick(struct cpu *c);                         /* leave cpu_run at the next boundary */
+uint64_t cpu_icount(const struct cpu *c);             /* exact position, also mid-block */
+uint64_t cpu_rip(const struct cpu *c);                /* of the current or next instruction */
 /* Kill blocks decoded from these bytes; called by mmu on stores and DMA to frames with code. */
 void engine_code_written(struct engine *e, struct cpu *running, hpa_t at, uint64_t len);
 void engine_flush(struct engine *e);
@@ -214,8 +238,8 @@ void engine_flush(struct engine *e);
 struct cpu_model;
 struct cpu *cpu_new(uint32_t index, const struct cpu_model *model);
 void cpu_free(struct cpu *c);
-void cpu_reset(struct cpu *c);      /* power-on / RESET# */
-void cpu_init_signal(struct cpu *c);/* INIT */
+void cpu_reset(struct cpu *c);       /* power-on / RESET# */
+void cpu_init_signal(struct cpu *c); /* INIT */
 extern const struct lp_signals cpu_signals;
 uint64_t cpu_hash(const struct cpu *c, uint64_t seed); /* architectural state incl. VMX */
 
@@ -241,13 +265,22 @@ static inline bool cpu_has(const struct cpu *c, enum isa_feature f)
 {
     return c->features[f / 64] >> (f % 64) & 1;
 }
-static inline bool cpu_long_mode(const struct cpu *c) { return c->efer & EFER_LMA; }
+static inline bool cpu_long_mode(const struct cpu *c)
+{
+    return c->efer & EFER_LMA;
+}
 static inline bool cpu_code64(const struct cpu *c)
 {
     return (c->mode & MODE_CODE_MASK) == MODE_CODE64;
 }
-static inline bool cpu_real(const struct cpu *c) { return !(c->cr0 & CR0_PE); }
-static inline bool cpu_vm86(const struct cpu *c) { return c->eflags & FL_VM; }
+static inline bool cpu_real(const struct cpu *c)
+{
+    return !(c->cr0 & CR0_PE);
+}
+static inline bool cpu_vm86(const struct cpu *c)
+{
+    return c->eflags & FL_VM;
+}
 static inline uint64_t insn_rip(const struct cpu *c, const struct insn *i)
 {
     return c->r[R_PAGE] + i->rip_off;

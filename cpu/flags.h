@@ -1,11 +1,11 @@
 /*
  * cpu/flags.h: lazy arithmetic flags as a result and a carry vector.
  *
- * lf_res: the result, sign-extended to 64 bits: ZF = (lf_res == 0), SF = bit 63, PF from its low byte
- * (all three unless overridden by the aux deltas below).
+ * lf_res: the result, sign-extended to 64 bits: ZF = (lf_res == 0), SF = bit 63, PF from its low
+ * byte (all three unless overridden by the aux deltas below).
  * lf_aux: carry-out vector of the operation, aligned so that bit 63 is the carry out of the most
- * significant bit, bit 62 the carry into it (so OF = bit63 ^ bit62), bit 3 the carry out of bit 3 (AF).
- * Deltas for flag images that no result can give (POPF, SAHF, IRET): bit 8..15 of lf_aux is
+ * significant bit, bit 62 the carry into it (so OF = bit63 ^ bit62), bit 3 the carry out of bit 3
+ * (AF). Deltas for flag images that no result can give (POPF, SAHF, IRET): bit 8..15 of lf_aux is
  * xor-ed into the low byte for PF; bit 16 is xor-ed into SF.
  * For 64-bit operations bit 63/62/3 come straight from the carry vector; every other bit is zero.
  */

@@ -29,17 +29,17 @@ void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v);
  * watched ...: then use the functions above). Raises faults. */
 void *mmu_bulk(struct cpu *c, uint64_t la, int access);
 
-#define MEM_LD(name, type)                                                                        \
-    static inline type name(struct cpu *c, uint64_t la)                                           \
-    {                                                                                             \
-        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                       \
-        if (__builtin_expect(                                                                     \
-                e->tag_r == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), 1)) {           \
-            type v;                                                                               \
-            memcpy(&v, (const void *)(e->addend + la), sizeof v);                                 \
-            return v;                                                                             \
-        }                                                                                         \
-        return (type)mmu_ld_slow(c, la, sizeof(type));                                            \
+#define MEM_LD(name, type)                                                                     \
+    static inline type name(struct cpu *c, uint64_t la)                                        \
+    {                                                                                          \
+        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                    \
+        if (__builtin_expect(e->tag_r == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), \
+                             1)) {                                                             \
+            type v;                                                                            \
+            memcpy(&v, (const void *)(e->addend + la), sizeof v);                              \
+            return v;                                                                          \
+        }                                                                                      \
+        return (type)mmu_ld_slow(c, la, sizeof(type));                                         \
     }
 MEM_LD(mem_ld8, uint8_t)
 MEM_LD(mem_ld16, uint16_t)
@@ -47,16 +47,16 @@ MEM_LD(mem_ld32, uint32_t)
 MEM_LD(mem_ld64, uint64_t)
 #undef MEM_LD
 
-#define MEM_ST(name, type)                                                                        \
-    static inline void name(struct cpu *c, uint64_t la, type v)                                   \
-    {                                                                                             \
-        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                       \
-        if (__builtin_expect(                                                                     \
-                e->tag_w == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), 1)) {           \
-            memcpy((void *)(e->addend + la), &v, sizeof v);                                       \
-            return;                                                                               \
-        }                                                                                         \
-        mmu_st_slow(c, la, sizeof(type), v);                                                      \
+#define MEM_ST(name, type)                                                                     \
+    static inline void name(struct cpu *c, uint64_t la, type v)                                \
+    {                                                                                          \
+        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                    \
+        if (__builtin_expect(e->tag_w == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), \
+                             1)) {                                                             \
+            memcpy((void *)(e->addend + la), &v, sizeof v);                                    \
+            return;                                                                            \
+        }                                                                                      \
+        mmu_st_slow(c, la, sizeof(type), v);                                                   \
     }
 MEM_ST(mem_st8, uint8_t)
 MEM_ST(mem_st16, uint16_t)
@@ -67,20 +67,32 @@ MEM_ST(mem_st64, uint64_t)
 static inline uint64_t mem_ld(struct cpu *c, uint64_t la, unsigned size)
 {
     switch (size) {
-    case 1: return mem_ld8(c, la);
-    case 2: return mem_ld16(c, la);
-    case 4: return mem_ld32(c, la);
-    default: return mem_ld64(c, la);
+    case 1:
+        return mem_ld8(c, la);
+    case 2:
+        return mem_ld16(c, la);
+    case 4:
+        return mem_ld32(c, la);
+    default:
+        return mem_ld64(c, la);
     }
 }
 
 static inline void mem_st(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 {
     switch (size) {
-    case 1: mem_st8(c, la, (uint8_t)v); break;
-    case 2: mem_st16(c, la, (uint16_t)v); break;
-    case 4: mem_st32(c, la, (uint32_t)v); break;
-    default: mem_st64(c, la, v); break;
+    case 1:
+        mem_st8(c, la, (uint8_t)v);
+        break;
+    case 2:
+        mem_st16(c, la, (uint16_t)v);
+        break;
+    case 4:
+        mem_st32(c, la, (uint32_t)v);
+        break;
+    default:
+        mem_st64(c, la, v);
+        break;
     }
 }
 
@@ -99,14 +111,14 @@ static inline uint64_t insn_ea(const struct cpu *c, const struct insn *i)
  * limits, type and null selector outside 64-bit mode (#GP/#SS), canonical form in it. cpu/sys. */
 uint64_t seg_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len, int access);
 
-static inline uint64_t seg_linear(struct cpu *c, unsigned seg, uint64_t off, unsigned len, int access)
+static inline uint64_t seg_linear(struct cpu *c, unsigned seg, uint64_t off, unsigned len,
+                                  int access)
 {
     if (__builtin_expect(cpu_code64(c), 1)) {
         /* canonical: bits 63..47 all equal (48-bit linear addresses), to the last byte */
         const uint64_t la = seg >= SEG_FS ? c->seg[seg].base + off : off;
-        if (__builtin_expect(((uint64_t)((int64_t)la >> 47) + 1) <= 1 &&
-                                 !((la ^ (la + len - 1)) >> 47),
-                             1))
+        if (__builtin_expect(
+                ((uint64_t)((int64_t)la >> 47) + 1) <= 1 && !((la ^ (la + len - 1)) >> 47), 1))
             return la;
     }
     return seg_linear_slow(c, seg, off, len, access);
@@ -150,20 +162,32 @@ static inline void mem_st128(struct cpu *c, uint64_t la, const void *from)
 static inline uint64_t reg_get(const struct cpu *c, unsigned reg, unsigned size)
 {
     switch (size) {
-    case 1: return ((const uint8_t *)c->r)[reg];
-    case 2: return (uint16_t)c->r[reg];
-    case 4: return (uint32_t)c->r[reg];
-    default: return c->r[reg];
+    case 1:
+        return ((const uint8_t *)c->r)[reg];
+    case 2:
+        return (uint16_t)c->r[reg];
+    case 4:
+        return (uint32_t)c->r[reg];
+    default:
+        return c->r[reg];
     }
 }
 
 static inline void reg_set(struct cpu *c, unsigned reg, unsigned size, uint64_t v)
 {
     switch (size) {
-    case 1: ((uint8_t *)c->r)[reg] = (uint8_t)v; break;
-    case 2: c->r[reg] = (c->r[reg] & ~0xffffull) | (uint16_t)v; break;
-    case 4: c->r[reg] = (uint32_t)v; break;
-    default: c->r[reg] = v; break;
+    case 1:
+        ((uint8_t *)c->r)[reg] = (uint8_t)v;
+        break;
+    case 2:
+        c->r[reg] = (c->r[reg] & ~0xffffull) | (uint16_t)v;
+        break;
+    case 4:
+        c->r[reg] = (uint32_t)v;
+        break;
+    default:
+        c->r[reg] = v;
+        break;
     }
 }
 

@@ -33,9 +33,10 @@ bool gdb_has_client(const struct gdb *g);
 bool gdb_killed(const struct gdb *g); /* the client sent k */
 void gdb_freeze(struct gdb *g);       /* -S */
 
-/* The machine stopped by itself at a breakpoint, watchpoint or step. May decide to go on (ranges).*/
+/* The machine stopped by itself at a breakpoint, watchpoint or step. May go on (ranges). */
 void gdb_report_break(struct gdb *g);
-/* The user asked for a stop, or a guest fault that is worth a look (triple fault): SIGINT/SIGSEGV */
+/* The user asked for a stop, or a guest fault that is worth a look (triple fault):
+ * SIGINT/SIGSEGV */
 void gdb_report_stop(struct gdb *g, int signal);
 void gdb_report_exit(struct gdb *g, int code);
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "out 4 bytes to port 0x3f8", "mov cr3, rax", "#PF error 0x2 at 0x1000"; empty when the reason says
- * it all. Returns buf. */
+/* "out 4 bytes to port 0x3f8", "mov cr3, rax", "#PF error 0x2 at 0x1000"; empty when the reason
+ * says it all. Returns buf. */
 char *vmx_exit_text(uint32_t reason, uint64_t qual, uint64_t gpa, uint32_t intr_info, char *buf,
                     size_t size);
 /* Names of the bits that are 1 in a control field, or NULL when the field is not one. */

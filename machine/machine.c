@@ -82,7 +82,15 @@ int machine_reset(struct machine *m, struct err *err)
     for (struct dev *d = m->devs; d; d = d->next)
         dev_reset(d);
     m->rsdp = acpi_build(m->ram, ACPI_AREA, 0x100000 - ACPI_AREA, m->cfg.smp);
-    struct boot b = {.cfg = &m->cfg, .ram = m->ram, .cpu = m->cpu[0], .rsdp = m->rsdp, .err = err};
+    const struct boot_images images = {
+        .kernel = m->cfg.kernel,
+        .kernel_len = m->cfg.kernel_len,
+        .kernel_name = m->cfg.kernel_name,
+        .cmdline = m->cfg.cmdline,
+        .modules = m->cfg.modules,
+        .module_count = m->cfg.module_count,
+    };
+    struct boot b = {.cfg = &images, .ram = m->ram, .cpu = m->cpu[0], .rsdp = m->rsdp, .err = err};
     b.e820_count = e820_fill(m, b.e820);
     if (!m->cfg.kernel)
         return err_set(err, "E-BOOT-001", -EINVAL, "no kernel given");

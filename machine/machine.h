@@ -1,5 +1,6 @@
 /*
- * machine/machine.h: the machine as front ends and the debugger see it: configure, build, run, look.
+ * machine/machine.h: the machine as front ends and the debugger see it: configure, build, run,
+ * look.
  *
  * One thread owns a machine. LPs take turns (design.md 2.3): every LP runs up to the end of the
  * current round (a fixed quantum of virtual time, or the next event), then the clock advances and
@@ -12,17 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct boot_module; /* devices/boot/boot.h */
 struct cpu;
 struct input;
 struct machine;
 struct ram;
 struct trace;
-
-struct machine_module { /* multiboot module / initrd; bytes are copied into guest memory */
-    const char *name;   /* command line of the module */
-    const void *bytes;
-    size_t len;
-};
 
 struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
@@ -34,7 +30,7 @@ struct machine_config {
     size_t kernel_len;
     const char *kernel_name; /* for messages */
     const char *cmdline;
-    const struct machine_module *modules; /* bzImage: modules[0] is the initrd */
+    const struct boot_module *modules; /* bzImage: modules[0] is the initrd */
     size_t module_count;
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;
@@ -61,8 +57,8 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *err);
 void machine_free(struct machine *m);
 int machine_reset(struct machine *m, struct err *err); /* power-on state, kernel loaded again */
 
-/* Run until a stop reason; at most `insns` retired instructions (sum over LPs; UINT64_MAX: no limit)
- * and `until_ns` virtual time. Returns regularly to poll input when `slice_hook` is set. */
+/* Run until a stop reason; at most `insns` retired instructions (sum over LPs; UINT64_MAX: no
+ * limit) and `until_ns` virtual time. Returns regularly to poll input when `slice_hook` is set. */
 enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_ns);
 void machine_set_slice_hook(struct machine *m, void (*hook)(void *opaque), void *opaque);
 void machine_request_stop(struct machine *m); /* async-signal-safe */

@@ -1,4 +1,5 @@
-/* machine/machine_int.h: the machine's struct, shared by board.c (builds), run.c (turns), machine.c. */
+/* machine/machine_int.h: the machine's struct, shared by board.c (builds), run.c (turns),
+ * machine.c. */
 #ifndef MACHINE_MACHINE_INT_H
 #define MACHINE_MACHINE_INT_H
 

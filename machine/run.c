@@ -2,10 +2,10 @@
  * machine/run.c: turns of the logical processors, virtual time, events (design.md 2).
  *
  * Virtual time is common and serial: while an LP runs, time goes on by one nanosecond an
- * instruction; then the next LP's turn goes on from there. So time never runs backwards between LPs.
- * A turn is a quantum of instructions, cut short by HLT, by PAUSE when another LP could run, and
- * split at events, which fire at exact instruction boundaries. When all LPs are idle the clock jumps
- * to the next event.
+ * instruction; then the next LP's turn goes on from there. So time never runs backwards between
+ * LPs. A turn is a quantum of instructions, cut short by HLT, by PAUSE when another LP could run,
+ * and split at events, which fire at exact instruction boundaries. When all LPs are idle the clock
+ * jumps to the next event.
  */
 #include "cpu/sys/sys.h"
 #include "machine/machine_int.h"

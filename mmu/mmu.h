@@ -40,8 +40,9 @@ uint64_t mmu_gpa_ld64(struct cpu *c, uint64_t gpa);
 void mmu_cr3_written(struct cpu *c, bool keep_pcid); /* MOV CR3: bit 63 with PCIDE = keep */
 void mmu_invlpg(struct cpu *c, uint64_t la);
 void mmu_invpcid(struct cpu *c, unsigned type, uint16_t pcid, uint64_t la);
-void mmu_flush_guest(struct cpu *c);  /* CR0/CR4/EFER paging bits changed: this VPID's all, incl. global */
-void mmu_flush_all(struct cpu *c);    /* reset, debugger */
+void mmu_flush_guest(
+    struct cpu *c); /* CR0/CR4/EFER paging bits changed: this VPID's all, incl. global */
+void mmu_flush_all(struct cpu *c); /* reset, debugger */
 void mmu_invept(struct cpu *c, bool single, uint64_t eptp);
 void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la); /* types of INVVPID */
 /* Drop fast write tags of one machine frame on this LP (code appeared), or all of one linear

@@ -37,13 +37,14 @@ struct ram {
     uint8_t *base;
     uint64_t size, low; /* bytes in all, bytes below 4 GiB */
     struct frame *frames;
-    uint64_t frame_count; /* of RAM pages, dense: index by ram_frame */
+    uint64_t frame_count;  /* of RAM pages, dense: index by ram_frame */
     struct engine *engine; /* told of stores to frames with code; may be NULL */
     struct cpu **cpus;     /* whose TLB write tags must go when a frame gets code */
     unsigned cpu_count;
 };
 
-struct ram *ram_new(uint64_t size); /* multiple of 1 MiB, >= 1 MiB; NULL when the host has no memory */
+struct ram *
+ram_new(uint64_t size); /* multiple of 1 MiB, >= 1 MiB; NULL when the host has no memory */
 void ram_free(struct ram *r);
 void ram_clear(struct ram *r); /* all bytes 0, costs no time for untouched ones */
 
@@ -77,7 +78,8 @@ bool ram_write(struct ram *r, hpa_t to, const void *from, size_t len);
 /* The engine decoded code from this frame for the first time: drop every LP's write tags to it. */
 void ram_code_added(struct ram *r, struct frame *f, uint64_t hpa);
 /* A store hit [hpa, hpa+len) of a frame whose code mask is not empty. */
-void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint64_t hpa, uint64_t len);
+void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint64_t hpa,
+                      uint64_t len);
 
 uint64_t ram_hash(const struct ram *r, uint64_t seed);
 

@@ -1,7 +1,7 @@
 /*
- * Boot stub of the tiny child: PVH entry (32-bit flat protected mode, EBX = hvm_start_info), long mode
- * on an identity map of the first GiB, interrupt stubs, and the trampoline of a second processor.
- * partitions/child/child.c is the rest.
+ * Boot stub of the tiny child: PVH entry (32-bit flat protected mode, EBX = hvm_start_info), long
+ * mode on an identity map of the first GiB, interrupt stubs, and the trampoline of a second
+ * processor. partitions/child/child.c is the rest.
  */
         .section .note.pvh, "a", @note
         .balign 4

@@ -1,7 +1,7 @@
 /*
- * The decoder (SDM 2A chapter 2, appendix A). At first use the rows of cpu/isa are sorted into lists
- * per (map, opcode byte, mandatory prefix), in order of precedence; decoding is prefixes, one list,
- * operands.
+ * The decoder (SDM 2A chapter 2, appendix A). At first use the rows of cpu/isa are sorted into
+ * lists per (map, opcode byte, mandatory prefix), in order of precedence; decoding is prefixes, one
+ * list, operands.
  *
  * Not modelled: VEX/EVEX/XOP prefixes (no AVX: C4, C5, 62 decode as LES, LDS, BOUND or #UD), and
  * RIP-relative displacements within 4 KiB of +2 GiB.
@@ -125,16 +125,36 @@ static void prefixes(struct dec *d)
         if (broken(d))
             return;
         switch (b) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
             if (d->code != MODE_CODE64)
                 d->seg = (int8_t)(b >> 3 & 3);
             d->rex = 0;
             break;
-        case 0x64: case 0x65: d->seg = (int8_t)(b & 7); d->rex = 0; break;
-        case 0x66: d->opsz = true; d->rex = 0; break;
-        case 0x67: d->adsz = true; d->rex = 0; break;
-        case 0xf0: d->lock = true; d->rex = 0; break;
-        case 0xf2: case 0xf3: d->rep = b; d->rex = 0; break;
+        case 0x64:
+        case 0x65:
+            d->seg = (int8_t)(b & 7);
+            d->rex = 0;
+            break;
+        case 0x66:
+            d->opsz = true;
+            d->rex = 0;
+            break;
+        case 0x67:
+            d->adsz = true;
+            d->rex = 0;
+            break;
+        case 0xf0:
+            d->lock = true;
+            d->rex = 0;
+            break;
+        case 0xf2:
+        case 0xf3:
+            d->rep = b;
+            d->rex = 0;
+            break;
         default:
             if (d->code == MODE_CODE64 && (b & 0xf0) == 0x40) {
                 d->rex = b;
@@ -171,20 +191,31 @@ static bool modrm_matches(uint16_t form, uint8_t m)
     const unsigned digit = m >> 3 & 7;
     switch (form & 0xf00) {
     case MR_N:
-    case MR_R: return true;
-    case MR_RM: return mem;
-    case MR_RR: return !mem;
-    case MR_X0: return (form & 0xff) == digit;
-    case MR_XM0: return mem && (form & 0xff) == digit;
-    case MR_XR0: return !mem && (form & 0xff) == digit;
-    default: return (form & 0xff) == m;
+    case MR_R:
+        return true;
+    case MR_RM:
+        return mem;
+    case MR_RR:
+        return !mem;
+    case MR_X0:
+        return (form & 0xff) == digit;
+    case MR_XM0:
+        return mem && (form & 0xff) == digit;
+    case MR_XR0:
+        return !mem && (form & 0xff) == digit;
+    default:
+        return (form & 0xff) == m;
     }
 }
 
 static const struct isa_row *find_row(const struct dec *d)
 {
     const bool xchg_r8 = d->map == MAP_1 && d->opcode == 0x90 && (d->rex & 1); /* no PAUSE then */
-    const unsigned pfx = xchg_r8 ? P_NONE : d->rep == 0xf3 ? P_F3 : d->rep == 0xf2 ? P_F2 : d->opsz ? P_66 : P_NONE;
+    const unsigned pfx = xchg_r8          ? P_NONE
+                         : d->rep == 0xf3 ? P_F3
+                         : d->rep == 0xf2 ? P_F2
+                         : d->opsz        ? P_66
+                                          : P_NONE;
     const struct list *l = &lists[d->map][d->opcode][pfx];
     const uint16_t wrong = d->code == MODE_CODE64 ? A_I64 : A_O64;
     for (unsigned k = 0; k < l->count; k++) {
@@ -313,39 +344,88 @@ static bool operand(struct dec *d, struct insn *i, enum isa_operand op, unsigned
     const unsigned rex_r = (d->rex & 4u) << 1, rex_b = (d->rex & 1u) << 3;
     const unsigned reg = (d->modrm >> 3 & 7) | rex_r;
     switch (op) {
-    case OP_Gb: i->d = byte_reg(d, reg); break;
-    case OP_Gw: case OP_Gd: case OP_Gq: case OP_Gv: case OP_Gy:
-    case OP_Cq: case OP_Dq: case OP_Vd: case OP_Vq: case OP_Vdq:
+    case OP_Gb:
+        i->d = byte_reg(d, reg);
+        break;
+    case OP_Gw:
+    case OP_Gd:
+    case OP_Gq:
+    case OP_Gv:
+    case OP_Gy:
+    case OP_Cq:
+    case OP_Dq:
+    case OP_Vd:
+    case OP_Vq:
+    case OP_Vdq:
         i->d = (uint8_t)reg;
         break;
     case OP_Sw:
         i->d = reg & 7;
         return (reg & 7) < 6;
-    case OP_Pq: i->d = reg & 7; break;
-    case OP_Zb: i->d = byte_reg(d, (d->opcode & 7) | rex_b); break;
-    case OP_Zv: i->d = (uint8_t)((d->opcode & 7) | rex_b); break;
-    case OP_AL: case OP_AX: case OP_eAX: case OP_rAX:
+    case OP_Pq:
+        i->d = reg & 7;
+        break;
+    case OP_Zb:
+        i->d = byte_reg(d, (d->opcode & 7) | rex_b);
+        break;
+    case OP_Zv:
+        i->d = (uint8_t)((d->opcode & 7) | rex_b);
+        break;
+    case OP_AL:
+    case OP_AX:
+    case OP_eAX:
+    case OP_rAX:
         if (n == 0)
             i->d = R_AX;
         i->s = R_AX;
         break;
-    case OP_1: i->imm = 1; break;
-    case OP_Ib: case OP_Ibs: immediate(d, i, 1, *imm_seen); *imm_seen = true; break;
-    case OP_Iw: immediate(d, i, 2, *imm_seen); *imm_seen = true; break;
-    case OP_Iz: immediate(d, i, i->osize == 2 ? 2 : 4, *imm_seen); *imm_seen = true; break;
-    case OP_Iv: i->imm64 = bytes_le(d, i->osize); break;
-    case OP_Jb: i->imm = (int32_t)signed_le(d, 1); break;
-    case OP_Jz: i->imm = (int32_t)signed_le(d, i->osize == 2 ? 2 : 4); break;
+    case OP_1:
+        i->imm = 1;
+        break;
+    case OP_Ib:
+    case OP_Ibs:
+        immediate(d, i, 1, *imm_seen);
+        *imm_seen = true;
+        break;
+    case OP_Iw:
+        immediate(d, i, 2, *imm_seen);
+        *imm_seen = true;
+        break;
+    case OP_Iz:
+        immediate(d, i, i->osize == 2 ? 2 : 4, *imm_seen);
+        *imm_seen = true;
+        break;
+    case OP_Iv:
+        i->imm64 = bytes_le(d, i->osize);
+        break;
+    case OP_Jb:
+        i->imm = (int32_t)signed_le(d, 1);
+        break;
+    case OP_Jz:
+        i->imm = (int32_t)signed_le(d, i->osize == 2 ? 2 : 4);
+        break;
     case OP_Ap: {
         const uint64_t off = bytes_le(d, i->osize == 2 ? 2 : 4);
         i->imm64 = off | bytes_le(d, 2) << 32;
         break;
     }
-    case OP_Ob: case OP_Ov: i->imm64 = bytes_le(d, moffs_size(i)); break;
-    case OP_NONE: case OP_CL: case OP_DX: case OP_ST0: case OP_XMM0:
-    case OP_Xb: case OP_Xv: case OP_Yb: case OP_Yv:
+    case OP_Ob:
+    case OP_Ov:
+        i->imm64 = bytes_le(d, moffs_size(i));
         break;
-    default: rm_operand(d, i, op); break;
+    case OP_NONE:
+    case OP_CL:
+    case OP_DX:
+    case OP_ST0:
+    case OP_XMM0:
+    case OP_Xb:
+    case OP_Xv:
+    case OP_Yb:
+    case OP_Yv:
+        break;
+    default:
+        rm_operand(d, i, op);
+        break;
     }
     return true;
 }
@@ -389,8 +469,7 @@ static bool operands(struct dec *d, struct insn *i, const struct isa_row *r)
 
 static bool lock_ok(const struct insn *i, const struct isa_row *r)
 {
-    return (r->attrs & A_LOCK) && (i->flags & INSN_MEM) &&
-           (r->attrs & (A_RMW | A_STORE));
+    return (r->attrs & A_LOCK) && (i->flags & INSN_MEM) && (r->attrs & (A_RMW | A_STORE));
 }
 
 static void set_flags(const struct dec *d, struct insn *i)
@@ -477,6 +556,5 @@ const struct isa_row *insn_row(const struct insn *i)
 bool insn_ends(const struct insn *i)
 {
     const struct isa_row *r = insn_row(i);
-    return !r || (r->attrs & A_END) ||
-           ((r->attrs & A_REP) && (i->flags & (INSN_REP | INSN_REPNE)));
+    return !r || (r->attrs & A_END) || ((r->attrs & A_REP) && (i->flags & (INSN_REP | INSN_REPNE)));
 }

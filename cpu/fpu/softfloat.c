@@ -19,7 +19,7 @@ struct rounded {
 
 #define X87_WRAP 24576
 
-/* ---- unpacking ---------------------------------------------------------------------------------- */
+/* ---- unpacking ------------------------------------------------------------------------------- */
 
 static struct fp unpack(const struct fp_env *e, bool sign, int field, uint64_t frac, int prec)
 {
@@ -101,7 +101,7 @@ struct fpw fp_wide(struct fp a)
     return (struct fpw){.sig = (fp_u128)a.sig << 64, .exp = a.exp, .cls = a.cls, .sign = a.sign};
 }
 
-/* ---- rounding ----------------------------------------------------------------------------------- */
+/* ---- rounding -------------------------------------------------------------------------------- */
 
 /* Round v (128 bits) to its top `prec` bits. Returns the kept bits, left-aligned in 64; *carry says
  * that rounding ran over the top (the result then is 1000...). */
@@ -243,7 +243,7 @@ struct f80 fp_to_f80(struct fp_env *e, struct fpw v, unsigned prec)
     return (struct f80){.sig = r.sig, .se = (uint16_t)(sign | (r.exp + 16383))};
 }
 
-/* ---- NaNs --------------------------------------------------------------------------------------- */
+/* ---- NaNs ------------------------------------------------------------------------------------ */
 
 struct fpw fp_invalid(struct fp_env *e)
 {
@@ -277,7 +277,7 @@ struct fpw fp_nan2(struct fp_env *e, struct fp a, struct fp b)
     return quiet(a.sign ? b : a);
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static inline void raise_den(struct fp_env *e, struct fp a, struct fp b)
 {
@@ -418,7 +418,7 @@ struct fpw fp_convert(struct fp_env *e, struct fp a)
     return fp_wide(a);
 }
 
-/* ---- integers and compares ---------------------------------------------------------------------- */
+/* ---- integers and compares ------------------------------------------------------------------- */
 
 /* |a| < 2^63 rounded to an integer; a is FC_NUM. */
 static uint64_t round_to_u64(struct fp a, unsigned rc, bool *inexact, bool *up)

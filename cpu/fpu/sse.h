@@ -19,7 +19,7 @@
 
 #define OP(name) void op_##name(struct cpu *c, const struct insn *i)
 
-/* ---- operands: the r/m operand, by size; memory faults come before any change --------------------- */
+/* ---- operands: the r/m operand, by size; memory faults come before any change ---------------- */
 
 static inline bool is_mem(const struct insn *i)
 {
@@ -47,7 +47,7 @@ static inline uint32_t src32(struct cpu *c, const struct insn *i)
     return is_mem(i) ? mem_ld32(c, insn_la(c, i, 4, ACC_R)) : c->xmm[i->s].d[0];
 }
 
-/* ---- MXCSR ---------------------------------------------------------------------------------------- */
+/* ---- MXCSR ----------------------------------------------------------------------------------- */
 
 static inline struct fp_env sse_env(const struct cpu *c)
 {
@@ -67,7 +67,7 @@ static inline void sse_raise(struct cpu *c, const struct fp_env *e)
         cpu_fault_noerr(c, c->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
 }
 
-/* ---- MMX ------------------------------------------------------------------------------------------ */
+/* ---- MMX ------------------------------------------------------------------------------------- */
 
 /* #UD, #NM, pending x87 errors */
 static inline void mmx_begin(struct cpu *c)

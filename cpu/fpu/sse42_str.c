@@ -44,7 +44,8 @@ static unsigned explicit_length(uint64_t reg, bool wide, unsigned n)
 }
 
 /* One result bit for element j of b (a is the first operand: the set, ranges or needle). */
-static bool aggregate(const struct text *a, const struct text *b, unsigned j, unsigned mode, unsigned n)
+static bool aggregate(const struct text *a, const struct text *b, unsigned j, unsigned mode,
+                      unsigned n)
 {
     const bool b_ok = j < b->len;
     switch (mode) {

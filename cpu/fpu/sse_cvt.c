@@ -38,7 +38,7 @@ static inline uint32_t narrow(struct fp_env *e, uint64_t v)
     return fp_to_f32(e, fp_convert(e, fp_from_f64(e, v)));
 }
 
-/* ---- between the formats ------------------------------------------------------------------------ */
+/* ---- between the formats --------------------------------------------------------------------- */
 
 OP(cvtps2pd)
 {
@@ -82,7 +82,7 @@ OP(cvtsd2ss)
     c->xmm[i->d].d[0] = r;
 }
 
-/* ---- packed integers ---------------------------------------------------------------------------- */
+/* ---- packed integers ------------------------------------------------------------------------- */
 
 OP(cvtdq2ps)
 {
@@ -144,7 +144,7 @@ OP(cvttpd2dq)
     pd_to_dq(c, i, true);
 }
 
-/* ---- general registers -------------------------------------------------------------------------- */
+/* ---- general registers ----------------------------------------------------------------------- */
 
 static int64_t int_src(struct cpu *c, const struct insn *i)
 {
@@ -206,7 +206,7 @@ OP(cvttsd2si)
     to_gpr(c, i, true, true);
 }
 
-/* ---- MMX registers ------------------------------------------------------------------------------ */
+/* ---- MMX registers --------------------------------------------------------------------------- */
 
 /* SSE gate and MMX gate together */
 static void begin_both(struct cpu *c)
@@ -280,7 +280,7 @@ OP(cvttpd2pi)
     pd_to_pi(c, i, true);
 }
 
-/* ---- compares ----------------------------------------------------------------------------------- */
+/* ---- compares -------------------------------------------------------------------------------- */
 
 /* Predicates 0-3: EQ LT LE UNORD; 4-7 their complements. LT and LE signal on quiet NaNs. */
 static inline bool predicate(struct fp_env *e, struct fp a, struct fp b, unsigned p)

@@ -11,7 +11,7 @@
 
 bool fpu_use_host = true;
 
-/* ---- lane operations ---------------------------------------------------------------------------- */
+/* ---- lane operations ------------------------------------------------------------------------- */
 
 struct lane_ctx {
     struct fp_env e;
@@ -23,18 +23,18 @@ static inline struct lane_ctx lane_ctx(const struct cpu *c)
     return (struct lane_ctx){.e = sse_env(c), .m = fast_mode(c->fpu.mxcsr)};
 }
 
-#define SOFT2(op, bits, utype)                                                                    \
-    static __attribute__((noinline)) utype soft_##op##bits(struct fp_env *e, utype a, utype b)    \
-    {                                                                                             \
-        const struct fpw w = fp_##op(e, fp_from_f##bits(e, a), fp_from_f##bits(e, b));            \
-        return fp_to_f##bits(e, w);                                                               \
-    }                                                                                             \
-    static inline utype op##bits(struct lane_ctx *x, utype a, utype b)                            \
-    {                                                                                             \
-        utype r;                                                                                  \
-        if (fast_##op##bits(x->m, a, b, &r))                                                      \
-            return r;                                                                             \
-        return soft_##op##bits(&x->e, a, b);                                                      \
+#define SOFT2(op, bits, utype)                                                                 \
+    static __attribute__((noinline)) utype soft_##op##bits(struct fp_env *e, utype a, utype b) \
+    {                                                                                          \
+        const struct fpw w = fp_##op(e, fp_from_f##bits(e, a), fp_from_f##bits(e, b));         \
+        return fp_to_f##bits(e, w);                                                            \
+    }                                                                                          \
+    static inline utype op##bits(struct lane_ctx *x, utype a, utype b)                         \
+    {                                                                                          \
+        utype r;                                                                               \
+        if (fast_##op##bits(x->m, a, b, &r))                                                   \
+            return r;                                                                          \
+        return soft_##op##bits(&x->e, a, b);                                                   \
     }
 SOFT2(add, 32, uint32_t)
 SOFT2(sub, 32, uint32_t)
@@ -45,83 +45,83 @@ SOFT2(sub, 64, uint64_t)
 SOFT2(mul, 64, uint64_t)
 SOFT2(div, 64, uint64_t)
 
-#define SQRT(bits, utype)                                                                         \
-    static inline utype sqrt##bits(struct lane_ctx *x, utype a, utype b)                          \
-    {                                                                                             \
-        utype r;                                                                                  \
-        (void)a;                                                                                  \
-        if (fast_sqrt##bits(x->m, b, &r))                                                         \
-            return r;                                                                             \
-        return fp_to_f##bits(&x->e, fp_sqrt(&x->e, fp_from_f##bits(&x->e, b)));                   \
+#define SQRT(bits, utype)                                                       \
+    static inline utype sqrt##bits(struct lane_ctx *x, utype a, utype b)        \
+    {                                                                           \
+        utype r;                                                                \
+        (void)a;                                                                \
+        if (fast_sqrt##bits(x->m, b, &r))                                       \
+            return r;                                                           \
+        return fp_to_f##bits(&x->e, fp_sqrt(&x->e, fp_from_f##bits(&x->e, b))); \
     }
 SQRT(32, uint32_t)
 SQRT(64, uint64_t)
 
 /* MIN, MAX: the second operand unless the first is strictly less/greater; never quieted. */
-#define MINMAX(name, bits, utype, want)                                                           \
-    static inline utype name##bits(struct lane_ctx *x, utype a, utype b)                          \
-    {                                                                                             \
-        const struct fp fa = fp_from_f##bits(&x->e, a), fb = fp_from_f##bits(&x->e, b);           \
-        const bool first = fp_compare(&x->e, fa, fb, false) == want;                              \
-        const struct fp chosen = first ? fa : fb;                                                 \
-        const utype v = first ? a : b;                                                            \
-        return chosen.cls == FC_ZERO ? v & (utype)1 << (bits - 1) : v; /* DAZ */                  \
+#define MINMAX(name, bits, utype, want)                                                 \
+    static inline utype name##bits(struct lane_ctx *x, utype a, utype b)                \
+    {                                                                                   \
+        const struct fp fa = fp_from_f##bits(&x->e, a), fb = fp_from_f##bits(&x->e, b); \
+        const bool first = fp_compare(&x->e, fa, fb, false) == want;                    \
+        const struct fp chosen = first ? fa : fb;                                       \
+        const utype v = first ? a : b;                                                  \
+        return chosen.cls == FC_ZERO ? v & (utype)1 << (bits - 1) : v; /* DAZ */        \
     }
 MINMAX(min, 32, uint32_t, FR_LT)
 MINMAX(max, 32, uint32_t, FR_GT)
 MINMAX(min, 64, uint64_t, FR_LT)
 MINMAX(max, 64, uint64_t, FR_GT)
 
-/* ---- packed and scalar forms -------------------------------------------------------------------- */
+/* ---- packed and scalar forms ----------------------------------------------------------------- */
 
-#define FP_PS(name, fn)                                                                           \
-    OP(name##ps)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        union vreg *d = &c->xmm[i->d], r;                                                         \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        for (unsigned k = 0; k < 4; k++)                                                          \
-            r.d[k] = fn##32(&x, d->d[k], s.d[k]);                                                 \
-        sse_raise(c, &x.e);                                                                       \
-        memcpy(d->b, r.b, 16);                                                                    \
+#define FP_PS(name, fn)                           \
+    OP(name##ps)                                  \
+    {                                             \
+        fpu_check_sse(c);                         \
+        const union vreg s = src128(c, i);        \
+        union vreg *d = &c->xmm[i->d], r;         \
+        struct lane_ctx x = lane_ctx(c);          \
+        for (unsigned k = 0; k < 4; k++)          \
+            r.d[k] = fn##32(&x, d->d[k], s.d[k]); \
+        sse_raise(c, &x.e);                       \
+        memcpy(d->b, r.b, 16);                    \
     }
-#define FP_PD(name, fn)                                                                           \
-    OP(name##pd)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        union vreg *d = &c->xmm[i->d], r;                                                         \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        for (unsigned k = 0; k < 2; k++)                                                          \
-            r.q[k] = fn##64(&x, d->q[k], s.q[k]);                                                 \
-        sse_raise(c, &x.e);                                                                       \
-        memcpy(d->b, r.b, 16);                                                                    \
+#define FP_PD(name, fn)                           \
+    OP(name##pd)                                  \
+    {                                             \
+        fpu_check_sse(c);                         \
+        const union vreg s = src128(c, i);        \
+        union vreg *d = &c->xmm[i->d], r;         \
+        struct lane_ctx x = lane_ctx(c);          \
+        for (unsigned k = 0; k < 2; k++)          \
+            r.q[k] = fn##64(&x, d->q[k], s.q[k]); \
+        sse_raise(c, &x.e);                       \
+        memcpy(d->b, r.b, 16);                    \
     }
-#define FP_SS(name, fn)                                                                           \
-    OP(name##ss)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const uint32_t s = src32(c, i);                                                           \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        const uint32_t r = fn##32(&x, c->xmm[i->d].d[0], s);                                      \
-        sse_raise(c, &x.e);                                                                       \
-        c->xmm[i->d].d[0] = r;                                                                    \
+#define FP_SS(name, fn)                                      \
+    OP(name##ss)                                             \
+    {                                                        \
+        fpu_check_sse(c);                                    \
+        const uint32_t s = src32(c, i);                      \
+        struct lane_ctx x = lane_ctx(c);                     \
+        const uint32_t r = fn##32(&x, c->xmm[i->d].d[0], s); \
+        sse_raise(c, &x.e);                                  \
+        c->xmm[i->d].d[0] = r;                               \
     }
-#define FP_SD(name, fn)                                                                           \
-    OP(name##sd)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const uint64_t s = src64(c, i);                                                           \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        const uint64_t r = fn##64(&x, c->xmm[i->d].q[0], s);                                      \
-        sse_raise(c, &x.e);                                                                       \
-        c->xmm[i->d].q[0] = r;                                                                    \
+#define FP_SD(name, fn)                                      \
+    OP(name##sd)                                             \
+    {                                                        \
+        fpu_check_sse(c);                                    \
+        const uint64_t s = src64(c, i);                      \
+        struct lane_ctx x = lane_ctx(c);                     \
+        const uint64_t r = fn##64(&x, c->xmm[i->d].q[0], s); \
+        sse_raise(c, &x.e);                                  \
+        c->xmm[i->d].q[0] = r;                               \
     }
-#define FP_ALL(name)                                                                              \
-    FP_PS(name, name)                                                                             \
-    FP_PD(name, name)                                                                             \
-    FP_SS(name, name)                                                                             \
+#define FP_ALL(name)  \
+    FP_PS(name, name) \
+    FP_PD(name, name) \
+    FP_SS(name, name) \
     FP_SD(name, name)
 FP_ALL(add)
 FP_ALL(sub)
@@ -131,7 +131,7 @@ FP_ALL(sqrt)
 FP_ALL(min)
 FP_ALL(max)
 
-/* ---- SSE3: alternating and horizontal ----------------------------------------------------------- */
+/* ---- SSE3: alternating and horizontal -------------------------------------------------------- */
 
 OP(addsubps)
 {
@@ -157,35 +157,35 @@ OP(addsubpd)
     memcpy(d->b, r.b, 16);
 }
 
-#define HORIZONTAL(name, fn)                                                                      \
-    OP(name##ps)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        union vreg *d = &c->xmm[i->d], r;                                                         \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        for (unsigned k = 0; k < 2; k++) {                                                        \
-            r.d[k] = fn##32(&x, d->d[2 * k], d->d[2 * k + 1]);                                    \
-            r.d[k + 2] = fn##32(&x, s.d[2 * k], s.d[2 * k + 1]);                                  \
-        }                                                                                         \
-        sse_raise(c, &x.e);                                                                       \
-        memcpy(d->b, r.b, 16);                                                                    \
-    }                                                                                             \
-    OP(name##pd)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        union vreg *d = &c->xmm[i->d], r;                                                         \
-        struct lane_ctx x = lane_ctx(c);                                                          \
-        r.q[0] = fn##64(&x, d->q[0], d->q[1]);                                                    \
-        r.q[1] = fn##64(&x, s.q[0], s.q[1]);                                                      \
-        sse_raise(c, &x.e);                                                                       \
-        memcpy(d->b, r.b, 16);                                                                    \
+#define HORIZONTAL(name, fn)                                     \
+    OP(name##ps)                                                 \
+    {                                                            \
+        fpu_check_sse(c);                                        \
+        const union vreg s = src128(c, i);                       \
+        union vreg *d = &c->xmm[i->d], r;                        \
+        struct lane_ctx x = lane_ctx(c);                         \
+        for (unsigned k = 0; k < 2; k++) {                       \
+            r.d[k] = fn##32(&x, d->d[2 * k], d->d[2 * k + 1]);   \
+            r.d[k + 2] = fn##32(&x, s.d[2 * k], s.d[2 * k + 1]); \
+        }                                                        \
+        sse_raise(c, &x.e);                                      \
+        memcpy(d->b, r.b, 16);                                   \
+    }                                                            \
+    OP(name##pd)                                                 \
+    {                                                            \
+        fpu_check_sse(c);                                        \
+        const union vreg s = src128(c, i);                       \
+        union vreg *d = &c->xmm[i->d], r;                        \
+        struct lane_ctx x = lane_ctx(c);                         \
+        r.q[0] = fn##64(&x, d->q[0], d->q[1]);                   \
+        r.q[1] = fn##64(&x, s.q[0], s.q[1]);                     \
+        sse_raise(c, &x.e);                                      \
+        memcpy(d->b, r.b, 16);                                   \
     }
 HORIZONTAL(hadd, add)
 HORIZONTAL(hsub, sub)
 
-/* ---- SSE4.1: dot products, rounding ------------------------------------------------------------- */
+/* ---- SSE4.1: dot products, rounding ---------------------------------------------------------- */
 
 /* Each stage is an operation of its own: its exceptions are raised before the next begins. */
 OP(dpps)
@@ -291,7 +291,7 @@ OP(roundsd)
     c->xmm[i->d].q[0] = r;
 }
 
-/* ---- approximations ----------------------------------------------------------------------------- */
+/* ---- approximations -------------------------------------------------------------------------- */
 
 /* 1/x from the top 11 fraction bits, at the middle of the interval; 14 result bits. */
 static uint32_t rcp32(uint32_t v)
@@ -300,8 +300,8 @@ static uint32_t rcp32(uint32_t v)
     if (exp == 0xff)
         return v << 9 ? v | 0x400000 : sign;
     if (exp == 0)
-        return sign | 0x7f800000; /* denormals count as zero */
-    const uint32_t mid = (0x800 | (v >> 12 & 0x7ff)) * 2 + 1; /* m * 2^12, m in (1, 2) */
+        return sign | 0x7f800000;                                      /* denormals count as zero */
+    const uint32_t mid = (0x800 | (v >> 12 & 0x7ff)) * 2 + 1;          /* m * 2^12, m in (1, 2) */
     uint32_t r = (uint32_t)((((uint64_t)1 << 38) / mid + 4096) >> 13); /* 2^13 / m: (2^12, 2^13) */
     const int e = 253 - (int)exp;
     r = (r << 11) & 0x7fffff;
@@ -328,7 +328,7 @@ static uint32_t rsqrt32(uint32_t v)
     fp_u128 rem;
     /* 2^13 / sqrt(m) = sqrt(2^26 / m), with 12 more bits for rounding */
     const uint64_t root = fp_isqrt((((fp_u128)1 << 62) / mid), &rem); /* 2^25 / sqrt(m) */
-    uint32_t r = (uint32_t)((root + 2048) >> 12);                     /* 2^13 / sqrt(m): (2^12, 2^13] */
+    uint32_t r = (uint32_t)((root + 2048) >> 12); /* 2^13 / sqrt(m): (2^12, 2^13] */
     uint32_t re = (uint32_t)(126 - (e - odd) / 2);
     if (r >> 13) {
         r >>= 1;
@@ -337,18 +337,18 @@ static uint32_t rsqrt32(uint32_t v)
     return re << 23 | ((r << 11) & 0x7fffff);
 }
 
-#define APPROX(name)                                                                              \
-    OP(name##ps)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        for (unsigned k = 0; k < 4; k++)                                                          \
-            c->xmm[i->d].d[k] = name##32(s.d[k]);                                                 \
-    }                                                                                             \
-    OP(name##ss)                                                                                  \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        c->xmm[i->d].d[0] = name##32(src32(c, i));                                                \
+#define APPROX(name)                               \
+    OP(name##ps)                                   \
+    {                                              \
+        fpu_check_sse(c);                          \
+        const union vreg s = src128(c, i);         \
+        for (unsigned k = 0; k < 4; k++)           \
+            c->xmm[i->d].d[k] = name##32(s.d[k]);  \
+    }                                              \
+    OP(name##ss)                                   \
+    {                                              \
+        fpu_check_sse(c);                          \
+        c->xmm[i->d].d[0] = name##32(src32(c, i)); \
     }
 APPROX(rcp)
 APPROX(rsqrt)

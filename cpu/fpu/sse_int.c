@@ -8,7 +8,7 @@
 
 #include "cpu/flags.h"
 
-/* ---- add, subtract ------------------------------------------------------------------------------ */
+/* ---- add, subtract --------------------------------------------------------------------------- */
 
 LANES(paddb, uint8_t, x + y)
 LANES(paddw, uint16_t, x + y)
@@ -47,7 +47,7 @@ BOTH_OP(psubusw)
 BOTH_OP(pavgb)
 BOTH_OP(pavgw)
 
-/* ---- logic, compare, minimum, maximum ----------------------------------------------------------- */
+/* ---- logic, compare, minimum, maximum -------------------------------------------------------- */
 
 LANES(pand, uint64_t, x &y)
 LANES(pandn, uint64_t, ~x & y)
@@ -108,7 +108,7 @@ OP(ptest)
     lf_from_flags((zf ? FL_ZF : 0) | (cf ? FL_CF : 0), &c->lf_res, &c->lf_aux);
 }
 
-/* ---- multiply ----------------------------------------------------------------------------------- */
+/* ---- multiply -------------------------------------------------------------------------------- */
 
 LANES(pmullw, uint16_t, (uint32_t)x *y)
 LANES(pmulhw, int16_t, (int32_t)x *y >> 16)
@@ -182,7 +182,7 @@ OP(phminposuw)
     c->xmm[i->d].q[1] = 0;
 }
 
-/* ---- SSSE3: sign, absolute, horizontal ---------------------------------------------------------- */
+/* ---- SSSE3: sign, absolute, horizontal ------------------------------------------------------- */
 
 LANES(psignb, int8_t, y < 0 ? -x : y == 0 ? 0 : x)
 LANES(psignw, int16_t, y < 0 ? -x : y == 0 ? 0 : x)
@@ -223,7 +223,7 @@ BOTH_OP(phsubd)
 BOTH_OP(phaddsw)
 BOTH_OP(phsubsw)
 
-/* ---- shifts ------------------------------------------------------------------------------------- */
+/* ---- shifts ---------------------------------------------------------------------------------- */
 
 /* The count is the low 64 bits of the source. */
 #define SHIFT(name, type, over, expr)                                                             \

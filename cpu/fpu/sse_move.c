@@ -10,7 +10,7 @@ static inline void set_xmm(struct cpu *c, const struct insn *i, union vreg v)
     memcpy(c->xmm[i->d].b, v.b, 16);
 }
 
-/* ---- 16 bytes ----------------------------------------------------------------------------------- */
+/* ---- 16 bytes -------------------------------------------------------------------------------- */
 
 OP(movaps_ld)
 {
@@ -48,7 +48,7 @@ OP(movups_st)
         memcpy(c->xmm[i->s].b, c->xmm[i->d].b, 16);
 }
 
-/* ---- scalars: loads clear the rest, register moves merge ---------------------------------------- */
+/* ---- scalars: loads clear the rest, register moves merge ------------------------------------- */
 
 OP(movss_ld)
 {
@@ -89,7 +89,7 @@ OP(movsd_st)
         c->xmm[i->s].q[0] = c->xmm[i->d].q[0];
 }
 
-/* ---- halves ------------------------------------------------------------------------------------- */
+/* ---- halves ---------------------------------------------------------------------------------- */
 
 OP(movlps_ld) /* register form: MOVHLPS */
 {
@@ -140,7 +140,7 @@ OP(movshdup)
     set_xmm(c, i, v);
 }
 
-/* ---- between register files --------------------------------------------------------------------- */
+/* ---- between register files ------------------------------------------------------------------ */
 
 static uint64_t gpr_src(struct cpu *c, const struct insn *i)
 {
@@ -244,7 +244,7 @@ OP(movdq2q)
     mmx_set(c, i->d, c->xmm[i->s].q[0]);
 }
 
-/* ---- masked stores to DS:rDI -------------------------------------------------------------------- */
+/* ---- masked stores to DS:rDI ----------------------------------------------------------------- */
 
 static uint64_t rdi_la(struct cpu *c, const struct insn *i, unsigned len)
 {
@@ -256,7 +256,8 @@ static uint64_t rdi_la(struct cpu *c, const struct insn *i, unsigned len)
     return seg_linear(c, i->seg, off, len, ACC_W);
 }
 
-static void masked_store(struct cpu *c, uint64_t la, const uint8_t *v, const uint8_t *mask, unsigned n)
+static void masked_store(struct cpu *c, uint64_t la, const uint8_t *v, const uint8_t *mask,
+                         unsigned n)
 {
     unsigned first = n, last = 0;
     for (unsigned k = 0; k < n; k++) {

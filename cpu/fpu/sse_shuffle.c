@@ -5,7 +5,7 @@
  */
 #include "cpu/fpu/vec.h"
 
-/* ---- pack and unpack ---------------------------------------------------------------------------- */
+/* ---- pack and unpack ------------------------------------------------------------------------- */
 
 #define PACK(name, to, from, ftype, lo, hi)                                                       \
     KERNEL(name)                                                                                  \
@@ -72,7 +72,7 @@ MMX_LOW(punpcklbw)
 MMX_LOW(punpcklwd)
 MMX_LOW(punpckldq)
 
-/* ---- shuffles ----------------------------------------------------------------------------------- */
+/* ---- shuffles -------------------------------------------------------------------------------- */
 
 KERNEL(pshufb)
 {
@@ -139,7 +139,7 @@ OP(shufpd)
     d->q[1] = s.q[i->imm >> 1 & 1];
 }
 
-/* ---- blends ------------------------------------------------------------------------------------- */
+/* ---- blends ---------------------------------------------------------------------------------- */
 
 #define BLEND_IMM(name, lane, count)                                                              \
     OP(name)                                                                                      \
@@ -169,7 +169,7 @@ BLEND_XMM0(pblendvb, b, 16, 8)
 BLEND_XMM0(blendvps, d, 4, 32)
 BLEND_XMM0(blendvpd, q, 2, 64)
 
-/* ---- extensions --------------------------------------------------------------------------------- */
+/* ---- extensions ------------------------------------------------------------------------------ */
 
 /* `bytes` source bytes become 16 */
 #define EXTEND(name, to, count, from_type, to_type)                                               \
@@ -198,7 +198,7 @@ EXTEND(pmovzxwd, d, 4, uint16_t, uint32_t)
 EXTEND(pmovzxwq, q, 2, uint16_t, uint64_t)
 EXTEND(pmovzxdq, q, 2, uint32_t, uint64_t)
 
-/* ---- insert and extract ------------------------------------------------------------------------- */
+/* ---- insert and extract ---------------------------------------------------------------------- */
 
 static uint64_t gpr_or_mem(struct cpu *c, const struct insn *i, unsigned size)
 {
@@ -300,7 +300,7 @@ OP(m_pextrw)
     c->r[i->d] = v >> 16 * (i->imm & 3) & 0xffff;
 }
 
-/* ---- sign masks --------------------------------------------------------------------------------- */
+/* ---- sign masks ------------------------------------------------------------------------------ */
 
 static unsigned sign_mask(const uint8_t *b, unsigned n, unsigned step)
 {

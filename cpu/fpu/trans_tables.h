@@ -7,6 +7,8 @@
 #ifndef CPU_FPU_TRANS_TABLES_H
 #define CPU_FPU_TRANS_TABLES_H
 
+#include "cpu/fpu/softfloat.h"
+
 #define W128(hi, lo) ((fp_u128)(hi) << 64 | (lo))
 
 /* pi/4 and ln 2, Q128; pi/2, Q127; 1/ln 2, Q127 (used doubled) */

@@ -9,7 +9,7 @@
 #include "cpu/fpu/fpu.h"
 #include "cpu/flags.h"
 
-/* ---- gates and exceptions ----------------------------------------------------------------------- */
+/* ---- gates and exceptions -------------------------------------------------------------------- */
 
 struct fpu *x87_begin(struct cpu *c)
 {
@@ -64,10 +64,10 @@ void x87_update_es(struct fpu *f)
     if (f->sw & ~f->cw & FX_ALL)
         f->sw |= SW_ES | SW_B;
     else
-        f->sw &= (uint16_t)~(SW_ES | SW_B);
+        f->sw &= (uint16_t) ~(SW_ES | SW_B);
 }
 
-/* ---- loads -------------------------------------------------------------------------------------- */
+/* ---- loads ----------------------------------------------------------------------------------- */
 
 struct f80 x87_ld_f80(struct cpu *c, uint64_t la)
 {
@@ -193,7 +193,8 @@ void op_fbld(struct cpu *c, const struct insn *i)
 }
 
 /* Constants; the inexact ones follow the rounding control (SDM 1 8.3.8). */
-static void load_const(struct cpu *c, const struct insn *i, uint64_t sig, uint16_t se, bool rounded_up)
+static void load_const(struct cpu *c, const struct insn *i, uint64_t sig, uint16_t se,
+                       bool rounded_up)
 {
     const struct fpu *f = x87_begin(c);
     const unsigned rc = f->cw >> 10 & 3;
@@ -209,15 +210,15 @@ static void load_const_low(struct cpu *c, const struct insn *i, uint64_t sig, ui
     load(c, i, (struct f80){.sig = sig + ((f->cw >> 10 & 3) == RC_UP), .se = se});
 }
 
-#define FLD_CONST(name, sig, se, up)                                                              \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        load_const(c, i, sig, se, up);                                                            \
+#define FLD_CONST(name, sig, se, up)                    \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        load_const(c, i, sig, se, up);                  \
     }
-#define FLD_CONST_LOW(name, sig, se)                                                              \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        load_const_low(c, i, sig, se);                                                            \
+#define FLD_CONST_LOW(name, sig, se)                    \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        load_const_low(c, i, sig, se);                  \
     }
 FLD_CONST(fld1, 0x8000000000000000, 0x3fff, false)
 FLD_CONST(fldz, 0, 0, false)
@@ -227,7 +228,7 @@ FLD_CONST(fldpi, 0xc90fdaa22168c235, 0x4000, true)
 FLD_CONST(fldlg2, 0x9a209a84fbcff799, 0x3ffd, true)
 FLD_CONST(fldln2, 0xb17217f7d1cf79ac, 0x3ffe, true)
 
-/* ---- stores ------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------- */
 
 static void pop_if(struct fpu *f, bool pop)
 {
@@ -295,10 +296,10 @@ static void store_int(struct cpu *c, const struct insn *i, unsigned size, bool p
         pop_if(f, pop);
 }
 
-#define FST_MEM(name, how, ...)                                                                   \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        how(c, i, __VA_ARGS__);                                                                   \
+#define FST_MEM(name, how, ...)                         \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        how(c, i, __VA_ARGS__);                         \
     }
 FST_MEM(fst_m32, store_float, 4, false)
 FST_MEM(fst_m64, store_float, 8, false)
@@ -411,7 +412,7 @@ void op_fstpnce(struct cpu *c, const struct insn *i)
     x87_pop(f);
 }
 
-/* ---- register stack ----------------------------------------------------------------------------- */
+/* ---- register stack -------------------------------------------------------------------------- */
 
 void op_fxch(struct cpu *c, const struct insn *i)
 {
@@ -447,11 +448,11 @@ static void fcmov(struct cpu *c, const struct insn *i, bool take)
         x87_set(f, 0, x87_get(f, n));
 }
 
-#define FCMOV(name, cond)                                                                         \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        const uint32_t fl = lf_flags(c->lf_res, c->lf_aux);                                       \
-        fcmov(c, i, cond);                                                                        \
+#define FCMOV(name, cond)                                   \
+    void op_##name(struct cpu *c, const struct insn *i)     \
+    {                                                       \
+        const uint32_t fl = lf_flags(c->lf_res, c->lf_aux); \
+        fcmov(c, i, cond);                                  \
     }
 FCMOV(fcmovb, fl &FL_CF)
 FCMOV(fcmove, fl &FL_ZF)
@@ -467,7 +468,7 @@ void op_ffree(struct cpu *c, const struct insn *i)
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
     f->sw &= (uint16_t)~SW_C1;
-    f->valid &= (uint8_t)~(1u << x87_phys(f, i->s & 7));
+    f->valid &= (uint8_t) ~(1u << x87_phys(f, i->s & 7));
 }
 
 void op_ffreep(struct cpu *c, const struct insn *i)
@@ -475,7 +476,7 @@ void op_ffreep(struct cpu *c, const struct insn *i)
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
     f->sw &= (uint16_t)~SW_C1;
-    f->valid &= (uint8_t)~(1u << x87_phys(f, i->s & 7));
+    f->valid &= (uint8_t) ~(1u << x87_phys(f, i->s & 7));
     x87_pop(f);
 }
 

@@ -8,7 +8,7 @@
 
 #include "cpu/flags.h"
 
-/* ---- two-operand arithmetic --------------------------------------------------------------------- */
+/* ---- two-operand arithmetic ------------------------------------------------------------------ */
 
 enum arith { AR_ADD, AR_MUL, AR_SUB, AR_SUBR, AR_DIV, AR_DIVR };
 
@@ -89,34 +89,34 @@ static void arith_reg(struct cpu *c, const struct insn *i, enum arith op, unsign
     arith(c, i, op, dst, fp_from_f80(x87_get(f, src)), x87_empty(f, src), pop);
 }
 
-#define ARITH(name, op)                                                                           \
-    void op_f##name##_m32(struct cpu *c, const struct insn *i)                                    \
-    {                                                                                             \
-        arith_m32(c, i, op);                                                                      \
-    }                                                                                             \
-    void op_f##name##_m64(struct cpu *c, const struct insn *i)                                    \
-    {                                                                                             \
-        arith_m64(c, i, op);                                                                      \
-    }                                                                                             \
-    void op_fi##name##_m16(struct cpu *c, const struct insn *i)                                   \
-    {                                                                                             \
-        arith_i16(c, i, op);                                                                      \
-    }                                                                                             \
-    void op_fi##name##_m32(struct cpu *c, const struct insn *i)                                   \
-    {                                                                                             \
-        arith_i32(c, i, op);                                                                      \
-    }                                                                                             \
-    void op_f##name##_st0(struct cpu *c, const struct insn *i) /* ST0 = ST0 op STi */             \
-    {                                                                                             \
-        arith_reg(c, i, op, 0, i->s & 7, false);                                                  \
-    }                                                                                             \
-    void op_f##name##_sti(struct cpu *c, const struct insn *i) /* STi = STi op ST0 */             \
-    {                                                                                             \
-        arith_reg(c, i, op, i->s & 7, 0, false);                                                  \
-    }                                                                                             \
-    void op_f##name##p(struct cpu *c, const struct insn *i)                                       \
-    {                                                                                             \
-        arith_reg(c, i, op, i->s & 7, 0, true);                                                   \
+#define ARITH(name, op)                                                               \
+    void op_f##name##_m32(struct cpu *c, const struct insn *i)                        \
+    {                                                                                 \
+        arith_m32(c, i, op);                                                          \
+    }                                                                                 \
+    void op_f##name##_m64(struct cpu *c, const struct insn *i)                        \
+    {                                                                                 \
+        arith_m64(c, i, op);                                                          \
+    }                                                                                 \
+    void op_fi##name##_m16(struct cpu *c, const struct insn *i)                       \
+    {                                                                                 \
+        arith_i16(c, i, op);                                                          \
+    }                                                                                 \
+    void op_fi##name##_m32(struct cpu *c, const struct insn *i)                       \
+    {                                                                                 \
+        arith_i32(c, i, op);                                                          \
+    }                                                                                 \
+    void op_f##name##_st0(struct cpu *c, const struct insn *i) /* ST0 = ST0 op STi */ \
+    {                                                                                 \
+        arith_reg(c, i, op, 0, i->s & 7, false);                                      \
+    }                                                                                 \
+    void op_f##name##_sti(struct cpu *c, const struct insn *i) /* STi = STi op ST0 */ \
+    {                                                                                 \
+        arith_reg(c, i, op, i->s & 7, 0, false);                                      \
+    }                                                                                 \
+    void op_f##name##p(struct cpu *c, const struct insn *i)                           \
+    {                                                                                 \
+        arith_reg(c, i, op, i->s & 7, 0, true);                                       \
     }
 ARITH(add, AR_ADD)
 ARITH(mul, AR_MUL)
@@ -125,10 +125,10 @@ ARITH(subr, AR_SUBR)
 ARITH(div, AR_DIV)
 ARITH(divr, AR_DIVR)
 
-/* ---- compares ----------------------------------------------------------------------------------- */
+/* ---- compares -------------------------------------------------------------------------------- */
 
-static const uint16_t rel_cc[4] = {[FR_LT] = SW_C0, [FR_EQ] = SW_C3, [FR_GT] = 0,
-                                   [FR_UN] = SW_C0 | SW_C2 | SW_C3};
+static const uint16_t rel_cc[4] = {
+    [FR_LT] = SW_C0, [FR_EQ] = SW_C3, [FR_GT] = 0, [FR_UN] = SW_C0 | SW_C2 | SW_C3};
 
 static void set_cc(struct fpu *f, unsigned cc)
 {
@@ -182,8 +182,8 @@ static void compare_eflags(struct cpu *c, const struct insn *i, bool quiet, bool
     struct fpu *f = x87_begin(c);
     const unsigned n = i->s & 7;
     x87_note(c, i);
-    static const uint32_t rel_fl[4] = {[FR_LT] = FL_CF, [FR_EQ] = FL_ZF,
-                                       [FR_UN] = FL_CF | FL_PF | FL_ZF};
+    static const uint32_t rel_fl[4] = {
+        [FR_LT] = FL_CF, [FR_EQ] = FL_ZF, [FR_UN] = FL_CF | FL_PF | FL_ZF};
     uint32_t fl = rel_fl[FR_UN];
     bool ok;
     if (x87_empty(f, 0) || x87_empty(f, n)) {
@@ -198,10 +198,10 @@ static void compare_eflags(struct cpu *c, const struct insn *i, bool quiet, bool
         x87_pop(f);
 }
 
-#define X87_OP(name, call)                                                                        \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        call;                                                                                     \
+#define X87_OP(name, call)                              \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        call;                                           \
     }
 X87_OP(fcom_m32, compare_mem(c, i, 0, 0))
 X87_OP(fcom_m64, compare_mem(c, i, 1, 0))
@@ -233,8 +233,8 @@ void op_fxam(struct cpu *c, const struct insn *i)
     struct fpu *f = x87_begin(c);
     x87_note(c, i);
     static const uint16_t by_class[] = {
-        [FC_ZERO] = SW_C3,           [FC_NUM] = SW_C2,  [FC_INF] = SW_C2 | SW_C0,
-        [FC_QNAN] = SW_C0,           [FC_SNAN] = SW_C0, [FC_BAD] = 0,
+        [FC_ZERO] = SW_C3, [FC_NUM] = SW_C2,  [FC_INF] = SW_C2 | SW_C0,
+        [FC_QNAN] = SW_C0, [FC_SNAN] = SW_C0, [FC_BAD] = 0,
     };
     const struct fp a = fp_from_f80(x87_get(f, 0));
     unsigned cc = by_class[a.cls];
@@ -245,7 +245,7 @@ void op_fxam(struct cpu *c, const struct insn *i)
     f->sw = (uint16_t)((f->sw & ~SW_CC) | cc | (a.sign ? SW_C1 : 0));
 }
 
-/* ---- one-operand arithmetic --------------------------------------------------------------------- */
+/* ---- one-operand arithmetic ------------------------------------------------------------------ */
 
 /* Underflow of ST(0): true when the instruction is over. */
 static bool top_empty(struct cpu *c, const struct insn *i)
@@ -273,7 +273,8 @@ static void sign_op(struct cpu *c, const struct insn *i, uint16_t and_mask, uint
 X87_OP(fchs, sign_op(c, i, 0xffff, 0x8000))
 X87_OP(fabs, sign_op(c, i, 0x7fff, 0))
 
-static void deliver(struct cpu *c, const struct insn *i, struct fp_env *e, struct fpw w, unsigned prec)
+static void deliver(struct cpu *c, const struct insn *i, struct fp_env *e, struct fpw w,
+                    unsigned prec)
 {
     const struct f80 r = fp_to_f80(e, w, prec);
     if (x87_finish(c, i, e))
@@ -309,7 +310,7 @@ void op_frndint(struct cpu *c, const struct insn *i)
         x87_set(f, 0, r);
 }
 
-/* ---- scale, extract, remainder ------------------------------------------------------------------ */
+/* ---- scale, extract, remainder --------------------------------------------------------------- */
 
 static struct fpw scale(struct fp_env *e, struct fp a, struct fp b)
 {
@@ -392,8 +393,8 @@ void op_fxtract(struct cpu *c, const struct insn *i)
 }
 
 /* ST0 - ST1 * Q. Incomplete steps reduce the exponent by 32 to 63. */
-static struct fpw remainder_of(struct fp_env *e, struct fp a, struct fp b, bool nearest, uint64_t *q,
-                               bool *partial)
+static struct fpw remainder_of(struct fp_env *e, struct fp a, struct fp b, bool nearest,
+                               uint64_t *q, bool *partial)
 {
     *q = 0;
     *partial = false;

@@ -44,7 +44,7 @@ static uint16_t cw_value(unsigned v)
     return (uint16_t)((v & CW_BITS) | CW_FIXED1);
 }
 
-/* ---- control and status ------------------------------------------------------------------------- */
+/* ---- control and status ---------------------------------------------------------------------- */
 
 void op_fldcw(struct cpu *c, const struct insn *i)
 {
@@ -101,7 +101,7 @@ void op_fwait(struct cpu *c, const struct insn *i)
         fpu_pending(c);
 }
 
-/* ---- environment -------------------------------------------------------------------------------- */
+/* ---- environment ----------------------------------------------------------------------------- */
 
 uint16_t fpu_full_tags(const struct fpu *f)
 {
@@ -244,7 +244,7 @@ void op_frstor(struct cpu *c, const struct insn *i)
     }
 }
 
-/* ---- FXSAVE ------------------------------------------------------------------------------------- */
+/* ---- FXSAVE ---------------------------------------------------------------------------------- */
 
 void fpu_save_x87(const struct cpu *c, uint8_t *image, bool wide)
 {

@@ -31,7 +31,7 @@ static struct fpw quarter_pi(unsigned num, bool sign)
     return r;
 }
 
-/* ---- one operand -------------------------------------------------------------------------------- */
+/* ---- one operand ----------------------------------------------------------------------------- */
 
 static void replace(struct cpu *c, const struct insn *i, struct fp_env *e, struct fpw w)
 {
@@ -142,7 +142,7 @@ TRIG_OP(fcos, TRIG_COS, false)
 TRIG_OP(fsincos, TRIG_SIN, true)
 TRIG_OP(fptan, TRIG_TAN, true)
 
-/* ---- two operands, pop -------------------------------------------------------------------------- */
+/* ---- two operands, pop ----------------------------------------------------------------------- */
 
 /* y = ST1, x = ST0 */
 typedef struct fpw two_fn(struct fp_env *e, struct fp y, struct fp x);

@@ -3,8 +3,8 @@
  *
  * SDM 1 8.3.7, 8.3.10. 128-bit series around table points, about 100 correct bits, then one
  * rounding: results are correctly rounded in all but about one case in 2^36, and the same on
- * every host. Range reduction of sin, cos, tan is exact, by the 66-bit pi that SDM 1 8.3.8 names and
- * processors use: far from zero their results are those of an angle slightly off.
+ * every host. Range reduction of sin, cos, tan is exact, by the 66-bit pi that SDM 1 8.3.8 names
+ * and processors use: far from zero their results are those of an angle slightly off.
  */
 #include "cpu/fpu/x87.h"
 
@@ -77,7 +77,7 @@ static struct fpw scaled(fp_u128 sig, int exp, fp_u128 factor, bool sign)
     return make(mulhi(sig, factor), exp + 1, sign);
 }
 
-/* ---- sin, cos, tan ------------------------------------------------------------------------------ */
+/* ---- sin, cos, tan --------------------------------------------------------------------------- */
 
 struct angle {
     fp_u128 sig; /* normalised; |r| <= pi/4 */
@@ -169,7 +169,7 @@ struct fpw trans_tan(struct fp a)
     return make(q, s.exp - k.exp + e, s.sign ^ k.sign);
 }
 
-/* ---- atan --------------------------------------------------------------------------------------- */
+/* ---- atan ------------------------------------------------------------------------------------ */
 
 /* atan(z) of z = sig * 2^(exp - 127), |z| <= 1/31 */
 static struct fpw atan_small(fp_u128 sig, int exp, bool sign)
@@ -235,7 +235,7 @@ struct fpw trans_atan2(struct fp y, struct fp x)
     return from_q124(2 * half_pi - a, sign);
 }
 
-/* ---- 2^x - 1 ------------------------------------------------------------------------------------ */
+/* ---- 2^x - 1 --------------------------------------------------------------------------------- */
 
 struct fpw trans_exp2m1(struct fp a)
 {
@@ -248,7 +248,7 @@ struct fpw trans_exp2m1(struct fp a)
     return scaled(sig, exp, f, a.sign);
 }
 
-/* ---- logarithms --------------------------------------------------------------------------------- */
+/* ---- logarithms ------------------------------------------------------------------------------ */
 
 /* y * l, of a 64-bit y and a normalised 128-bit l */
 static struct fpw times_y(struct fp y, struct fpw l)

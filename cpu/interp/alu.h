@@ -1,6 +1,6 @@
 /*
- * cpu/interp/alu.h: integer arithmetic with lazy flags: the one home of these semantics. Generic semantic
- * functions (int_*.c) and chained fast handlers (fast_*.c) both are made from it.
+ * cpu/interp/alu.h: integer arithmetic with lazy flags: the one home of these semantics. Generic
+ * semantic functions (int_*.c) and chained fast handlers (fast_*.c) both are made from it.
  *
  * Every function takes values that may have rubbish above `size` bytes and returns such values.
  * Where hardware leaves a flag undefined, these give a fixed value.

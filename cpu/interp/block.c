@@ -2,10 +2,11 @@
  * The cache of decoded blocks: building, finding, killing, eviction.
  *
  * A killed block stays in the hash, invalid: when the same bytes' address is decoded again, as in
- * self-modifying code, its memory is used again and jump cache entries that name it are right again.
+ * self-modifying code, its memory is used again and jump cache entries that name it are right
+ * again.
  *
- * Memory is an arena of two halves. When one is full the other one is emptied and becomes current, so
- * the younger half of all blocks survives. Killed blocks stay in place until then: the running
+ * Memory is an arena of two halves. When one is full the other one is emptied and becomes current,
+ * so the younger half of all blocks survives. Killed blocks stay in place until then: the running
  * chain may still be in one.
  *
  * Not modelled: nothing; code in device memory is decoded for each execution (run.c).
@@ -398,7 +399,8 @@ const struct insn *step_decode(struct cpu *c, uint64_t la)
     void *host = NULL;
     const uint64_t page = mmu_fetch_page(c, la, &host);
     const unsigned off = la & 4095;
-    const unsigned n = fetch_split(c, la, page + off, host ? (uint8_t *)host + off : NULL, buf, &second);
+    const unsigned n = fetch_split(c, la, page + off, host ? (uint8_t *)host + off : NULL, buf,
+                                   &second);
     memset(&s->b, 0, sizeof s->b);
     decode(&s->insn[0], buf, n, off, c->mode, c->features);
     s->b.n = 1;

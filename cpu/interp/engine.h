@@ -7,8 +7,9 @@
  *   lookup      translation plus hash, in the run loop
  *
  * Chained handlers (fast.h) keep budget and lazy flags in argument registers. A handler whose fast
- * path does not apply tail-calls h_sem or h_end, which run the row's semantic function from the start;
- * nothing has changed before. c->attn is looked at after slow paths only: nothing else can set it.
+ * path does not apply tail-calls h_sem or h_end, which run the row's semantic function from the
+ * start; nothing has changed before. c->attn is looked at after slow paths only: nothing else can
+ * set it.
  */
 #ifndef CPU_INTERP_ENGINE_H
 #define CPU_INTERP_ENGINE_H

@@ -2,8 +2,8 @@
  * Choosing handlers for a new block: fast forms where the mode allows them, dead-flag variants by
  * backward liveness, fusion. Also the generic handlers that everything else runs through.
  *
- * A flag result is dead only when a later instruction overwrites it before anything can leave the block:
- * flags are exact wherever an interrupt or fault can look.
+ * A flag result is dead only when a later instruction overwrites it before anything can leave the
+ * block: flags are exact wherever an interrupt or fault can look.
  */
 #include "cpu/interp/fast.h"
 

@@ -2,8 +2,8 @@
  * cpu/interp/fast.h: how chained handlers are written (engine.md A.2).
  *
  * Rules: no out-of-line call in a fast path; when it does not apply, tail-call h_sem (or h_end for
- * block-ending rows) with nothing changed. Memory forms come in three: `base` (64-bit address, segment
- * base 0, no index), `flat` (with index) and `gen` (32-bit addresses, FS/GS bases).
+ * block-ending rows) with nothing changed. Memory forms come in three: `base` (64-bit address,
+ * segment base 0, no index), `flat` (with index) and `gen` (32-bit addresses, FS/GS bases).
  */
 #ifndef CPU_INTERP_FAST_H
 #define CPU_INTERP_FAST_H
@@ -115,7 +115,8 @@ ALU_INLINE void host_st(uintptr_t at, unsigned size, uint64_t v)
         TAIL(slow);                                                                               \
     const uintptr_t at = at##_e->addend + at##_la
 
-/* On to the linked block of this slot; unlinked or out of budget: h_end does the branch and leaves. */
+/* On to the linked block of this slot; unlinked or out of budget: h_end does the branch and
+ * leaves. */
 #define GO_LINK(slot)                                                                             \
     do {                                                                                          \
         struct block *const from_ = (struct block *)insn_block(i);                                \
@@ -149,8 +150,8 @@ ALU_INLINE void host_st(uintptr_t at, unsigned size, uint64_t v)
         TAIL(i->fn);                                                                              \
     } while (0)
 
-/* Fast forms of one row; NULL where there is none. Index of size: 0-3 for 1, 2, 4, 8 bytes. The last
- * index is 1 for the variant that does not compute flags. */
+/* Fast forms of one row; NULL where there is none. Index of size: 0-3 for 1, 2, 4, 8 bytes. The
+ * last index is 1 for the variant that does not compute flags. */
 struct fast_forms {
     op_fn *sem;
     insn_fn *reg[4][2];

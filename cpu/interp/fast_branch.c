@@ -1,40 +1,42 @@
 /*
- * Chained near branches of 64-bit and flat 32-bit code, and cmp/test fused with the Jcc behind them.
+ * Chained near branches of 64-bit and flat 32-bit code, and cmp/test fused with the Jcc behind
+ * them.
  *
- * i->disp of a relative branch is the target's offset from R_PAGE (set by fast_branch): inside 0..4095
- * the target is in this page and linked directly, otherwise it goes through the jump cache.
+ * i->disp of a relative branch is the target's offset from R_PAGE (set by fast_branch): inside
+ * 0..4095 the target is in this page and linked directly, otherwise it goes through the jump cache.
  */
 #include "cpu/interp/fast.h"
 #include "cpu/interp/ops.h"
 
-#define TARGET_8 (c->r[R_PAGE] + (uint64_t)(int64_t)i->disp)
-#define TARGET_4 ((uint32_t)TARGET_8)
+#define TARGET_8   (c->r[R_PAGE] + (uint64_t)(int64_t)i->disp)
+#define TARGET_4   ((uint32_t)TARGET_8)
 #define NEXT_RIP_8 (c->r[R_PAGE] + i->rip_off + i->len)
 #define NEXT_RIP_4 ((uint32_t)NEXT_RIP_8)
-#define NOTHING (void)0
+#define NOTHING    (void)0
 
 /* One handler per condition; in: target in this page. The fall-through may lie in the next page
  * (slot 1 then stays unlinked and h_end does it). */
-#define JCC(cc)                                                                                   \
-    H(f_jcc_in_##cc)                                                                              \
-    {                                                                                             \
-        if (lf_cond(cc, lf_res, lf_aux))                                                          \
-            GO_LINK(0);                                                                           \
-        GO_LINK(1);                                                                               \
-    }                                                                                             \
-    H(f_jcc_out_##cc##_8)                                                                         \
-    {                                                                                             \
-        if (lf_cond(cc, lf_res, lf_aux))                                                          \
-            GO_TO(TARGET_8, NOTHING, h_end);                                                      \
-        GO_LINK(1);                                                                               \
-    }                                                                                             \
-    H(f_jcc_out_##cc##_4)                                                                         \
-    {                                                                                             \
-        if (lf_cond(cc, lf_res, lf_aux))                                                          \
-            GO_TO(TARGET_4, NOTHING, h_end);                                                      \
-        GO_LINK(1);                                                                               \
+#define JCC(cc)                              \
+    H(f_jcc_in_##cc)                         \
+    {                                        \
+        if (lf_cond(cc, lf_res, lf_aux))     \
+            GO_LINK(0);                      \
+        GO_LINK(1);                          \
+    }                                        \
+    H(f_jcc_out_##cc##_8)                    \
+    {                                        \
+        if (lf_cond(cc, lf_res, lf_aux))     \
+            GO_TO(TARGET_8, NOTHING, h_end); \
+        GO_LINK(1);                          \
+    }                                        \
+    H(f_jcc_out_##cc##_4)                    \
+    {                                        \
+        if (lf_cond(cc, lf_res, lf_aux))     \
+            GO_TO(TARGET_4, NOTHING, h_end); \
+        GO_LINK(1);                          \
     }
-#define ALL_CC(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
+#define ALL_CC(m) \
+    m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
 ALL_CC(JCC)
 
 H(f_jmp_in)
@@ -70,25 +72,25 @@ void h_fall_out(PARAMS)
 }
 
 #define CALL_COMMIT(S) host_st(at, S, NEXT_RIP_##S), c->r[R_SP] = at_la
-#define SP_DOWN_8 (c->r[R_SP] - 8)
-#define SP_DOWN_4 ((uint32_t)(c->r[R_SP] - 4))
-#define CALLS(S)                                                                                  \
-    H(f_call_in_##S)                                                                              \
-    {                                                                                             \
-        const struct block *const b = insn_block(i);                                              \
-        if (UNLIKELY(!b->link[0] || budget < b->link[0]->n)) {                                    \
-            c->link_from = (struct block *)b;                                                     \
-            c->link_slot = 0;                                                                     \
-            TAIL(h_end);                                                                          \
-        }                                                                                         \
-        MEM_W(at, SP_DOWN_##S, S, h_end);                                                         \
-        CALL_COMMIT(S);                                                                           \
-        GO_LINK(0);                                                                               \
-    }                                                                                             \
-    H(f_call_out_##S)                                                                             \
-    {                                                                                             \
-        MEM_W(at, SP_DOWN_##S, S, h_end);                                                         \
-        GO_TO(TARGET_##S, CALL_COMMIT(S), h_end);                                                 \
+#define SP_DOWN_8      (c->r[R_SP] - 8)
+#define SP_DOWN_4      ((uint32_t)(c->r[R_SP] - 4))
+#define CALLS(S)                                               \
+    H(f_call_in_##S)                                           \
+    {                                                          \
+        const struct block *const b = insn_block(i);           \
+        if (UNLIKELY(!b->link[0] || budget < b->link[0]->n)) { \
+            c->link_from = (struct block *)b;                  \
+            c->link_slot = 0;                                  \
+            TAIL(h_end);                                       \
+        }                                                      \
+        MEM_W(at, SP_DOWN_##S, S, h_end);                      \
+        CALL_COMMIT(S);                                        \
+        GO_LINK(0);                                            \
+    }                                                          \
+    H(f_call_out_##S)                                          \
+    {                                                          \
+        MEM_W(at, SP_DOWN_##S, S, h_end);                      \
+        GO_TO(TARGET_##S, CALL_COMMIT(S), h_end);              \
     }
 CALLS(8)
 CALLS(4)
@@ -138,7 +140,7 @@ H(f_ret_4)
     GO_TO(host_ld(at, 4), c->r[R_SP] = (uint32_t)(at_la + 4), h_end);
 }
 
-#define CC_IN(cc) f_jcc_in_##cc,
+#define CC_IN(cc)   f_jcc_in_##cc,
 #define CC_OUT8(cc) f_jcc_out_##cc##_8,
 #define CC_OUT4(cc) f_jcc_out_##cc##_4,
 static insn_fn *const jcc_in[16] = {ALL_CC(CC_IN)};
@@ -192,69 +194,69 @@ insn_fn *fast_branch(const struct block *b, const struct insn *ci)
 }
 
 /* ---- fusion: cmp/test with the Jcc that follows, target in this page ---- */
-#define FUSED_GO(cond)                                                                            \
-    do {                                                                                          \
-        i++;                                                                                      \
-        if (cond)                                                                                 \
-            GO_LINK(0);                                                                           \
-        GO_LINK(1);                                                                               \
+#define FUSED_GO(cond)  \
+    do {                \
+        i++;            \
+        if (cond)       \
+            GO_LINK(0); \
+        GO_LINK(1);     \
     } while (0)
-#define SIGNED(S, v) ((int64_t)alu_sext(v, S))
+#define SIGNED(S, v)   ((int64_t)alu_sext(v, S))
 #define UNSIGNED(S, v) alu_zext(v, S)
-#define CMP_COND_2(S) UNSIGNED(S, a) < UNSIGNED(S, b)
-#define CMP_COND_3(S) UNSIGNED(S, a) >= UNSIGNED(S, b)
-#define CMP_COND_4(S) UNSIGNED(S, a) == UNSIGNED(S, b)
-#define CMP_COND_5(S) UNSIGNED(S, a) != UNSIGNED(S, b)
-#define CMP_COND_6(S) UNSIGNED(S, a) <= UNSIGNED(S, b)
-#define CMP_COND_7(S) UNSIGNED(S, a) > UNSIGNED(S, b)
+#define CMP_COND_2(S)  UNSIGNED(S, a) < UNSIGNED(S, b)
+#define CMP_COND_3(S)  UNSIGNED(S, a) >= UNSIGNED(S, b)
+#define CMP_COND_4(S)  UNSIGNED(S, a) == UNSIGNED(S, b)
+#define CMP_COND_5(S)  UNSIGNED(S, a) != UNSIGNED(S, b)
+#define CMP_COND_6(S)  UNSIGNED(S, a) <= UNSIGNED(S, b)
+#define CMP_COND_7(S)  UNSIGNED(S, a) > UNSIGNED(S, b)
 #define CMP_COND_12(S) SIGNED(S, a) < SIGNED(S, b)
 #define CMP_COND_13(S) SIGNED(S, a) >= SIGNED(S, b)
 #define CMP_COND_14(S) SIGNED(S, a) <= SIGNED(S, b)
 #define CMP_COND_15(S) SIGNED(S, a) > SIGNED(S, b)
 
-#define FUSE_CMP(cc, S)                                                                           \
-    H(f_cmp_rr_##S##_j##cc)                                                                       \
-    {                                                                                             \
-        const uint64_t a = reg_get(c, i->s, S), b = reg_get(c, i->d, S);                          \
-        struct lf f;                                                                              \
-        alu_cmp(&f, a, b, S);                                                                     \
-        lf_res = f.res, lf_aux = f.aux;                                                           \
-        FUSED_GO(CMP_COND_##cc(S));                                                               \
-    }                                                                                             \
-    H(f_cmp_ri_##S##_j##cc)                                                                       \
-    {                                                                                             \
-        const uint64_t a = reg_get(c, i->s, S), b = (uint64_t)(int64_t)i->imm;                    \
-        struct lf f;                                                                              \
-        alu_cmp(&f, a, b, S);                                                                     \
-        lf_res = f.res, lf_aux = f.aux;                                                           \
-        FUSED_GO(CMP_COND_##cc(S));                                                               \
+#define FUSE_CMP(cc, S)                                                        \
+    H(f_cmp_rr_##S##_j##cc)                                                    \
+    {                                                                          \
+        const uint64_t a = reg_get(c, i->s, S), b = reg_get(c, i->d, S);       \
+        struct lf f;                                                           \
+        alu_cmp(&f, a, b, S);                                                  \
+        lf_res = f.res, lf_aux = f.aux;                                        \
+        FUSED_GO(CMP_COND_##cc(S));                                            \
+    }                                                                          \
+    H(f_cmp_ri_##S##_j##cc)                                                    \
+    {                                                                          \
+        const uint64_t a = reg_get(c, i->s, S), b = (uint64_t)(int64_t)i->imm; \
+        struct lf f;                                                           \
+        alu_cmp(&f, a, b, S);                                                  \
+        lf_res = f.res, lf_aux = f.aux;                                        \
+        FUSED_GO(CMP_COND_##cc(S));                                            \
     }
-#define ALL_FUSED(m, S)                                                                           \
+#define ALL_FUSED(m, S) \
     m(2, S) m(3, S) m(4, S) m(5, S) m(6, S) m(7, S) m(12, S) m(13, S) m(14, S) m(15, S)
 ALL_FUSED(FUSE_CMP, 1)
 ALL_FUSED(FUSE_CMP, 4)
 ALL_FUSED(FUSE_CMP, 8)
 
-#define TEST_COND_4 f.res == 0
-#define TEST_COND_5 f.res != 0
-#define TEST_COND_8 (int64_t)f.res < 0
-#define TEST_COND_9 (int64_t)f.res >= 0
-#define TEST_COND_14 (int64_t)f.res <= 0
-#define TEST_COND_15 (int64_t)f.res > 0
-#define FUSE_TEST(cc, S)                                                                          \
-    H(f_test_rr_##S##_j##cc)                                                                      \
-    {                                                                                             \
-        struct lf f;                                                                              \
-        alu_test(&f, reg_get(c, i->s, S), reg_get(c, i->d, S), S);                                \
-        lf_res = f.res, lf_aux = f.aux;                                                           \
-        FUSED_GO(TEST_COND_##cc);                                                                 \
-    }                                                                                             \
-    H(f_test_ri_##S##_j##cc)                                                                      \
-    {                                                                                             \
-        struct lf f;                                                                              \
-        alu_test(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S);                          \
-        lf_res = f.res, lf_aux = f.aux;                                                           \
-        FUSED_GO(TEST_COND_##cc);                                                                 \
+#define TEST_COND_4  f.res == 0
+#define TEST_COND_5  f.res != 0
+#define TEST_COND_8  (int64_t) f.res < 0
+#define TEST_COND_9  (int64_t) f.res >= 0
+#define TEST_COND_14 (int64_t) f.res <= 0
+#define TEST_COND_15 (int64_t) f.res > 0
+#define FUSE_TEST(cc, S)                                                 \
+    H(f_test_rr_##S##_j##cc)                                             \
+    {                                                                    \
+        struct lf f;                                                     \
+        alu_test(&f, reg_get(c, i->s, S), reg_get(c, i->d, S), S);       \
+        lf_res = f.res, lf_aux = f.aux;                                  \
+        FUSED_GO(TEST_COND_##cc);                                        \
+    }                                                                    \
+    H(f_test_ri_##S##_j##cc)                                             \
+    {                                                                    \
+        struct lf f;                                                     \
+        alu_test(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S); \
+        lf_res = f.res, lf_aux = f.aux;                                  \
+        FUSED_GO(TEST_COND_##cc);                                        \
     }
 #define ALL_TESTS(m, S) m(4, S) m(5, S) m(8, S) m(9, S) m(14, S) m(15, S)
 ALL_TESTS(FUSE_TEST, 1)
@@ -262,39 +264,43 @@ ALL_TESTS(FUSE_TEST, 4)
 ALL_TESTS(FUSE_TEST, 8)
 
 /* dec/sub r,imm and jnz: loop ends */
-#define FUSE_DEC(op, form, expr, cc, S)                                                           \
-    H(f_##op##_##S##_j##cc)                                                                       \
-    {                                                                                             \
-        struct lf f = {lf_res, lf_aux};                                                           \
-        const uint64_t r = expr;                                                                  \
-        reg_set(c, i->s, S, r);                                                                   \
-        lf_res = f.res, lf_aux = f.aux;                                                           \
-        FUSED_GO(TEST_COND_##cc);                                                                 \
+#define FUSE_DEC(op, form, expr, cc, S) \
+    H(f_##op##_##S##_j##cc)             \
+    {                                   \
+        struct lf f = {lf_res, lf_aux}; \
+        const uint64_t r = expr;        \
+        reg_set(c, i->s, S, r);         \
+        lf_res = f.res, lf_aux = f.aux; \
+        FUSED_GO(TEST_COND_##cc);       \
     }
-#define FUSE_DECS(S)                                                                              \
-    FUSE_DEC(dec, e, alu_dec(&f, reg_get(c, i->s, S), S), 4, S)                                   \
-    FUSE_DEC(dec, e, alu_dec(&f, reg_get(c, i->s, S), S), 5, S)                                   \
-    FUSE_DEC(sub, ei, alu_sub(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 4, S)       \
-    FUSE_DEC(sub, ei, alu_sub(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 5, S)       \
-    FUSE_DEC(add, ei, alu_add(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 4, S)       \
+#define FUSE_DECS(S)                                                                        \
+    FUSE_DEC(dec, e, alu_dec(&f, reg_get(c, i->s, S), S), 4, S)                             \
+    FUSE_DEC(dec, e, alu_dec(&f, reg_get(c, i->s, S), S), 5, S)                             \
+    FUSE_DEC(sub, ei, alu_sub(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 4, S) \
+    FUSE_DEC(sub, ei, alu_sub(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 5, S) \
+    FUSE_DEC(add, ei, alu_add(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 4, S) \
     FUSE_DEC(add, ei, alu_add(&f, reg_get(c, i->s, S), (uint64_t)(int64_t)i->imm, S), 5, S)
 FUSE_DECS(4)
 FUSE_DECS(8)
 
-#define E_CMP_RR(cc, S) [cc] = f_cmp_rr_##S##_j##cc,
-#define E_CMP_RI(cc, S) [cc] = f_cmp_ri_##S##_j##cc,
+#define E_CMP_RR(cc, S)  [cc] = f_cmp_rr_##S##_j##cc,
+#define E_CMP_RI(cc, S)  [cc] = f_cmp_ri_##S##_j##cc,
 #define E_TEST_RR(cc, S) [cc] = f_test_rr_##S##_j##cc,
 #define E_TEST_RI(cc, S) [cc] = f_test_ri_##S##_j##cc,
-#define E_DEC(op, S) [4] = f_##op##_##S##_j4, [5] = f_##op##_##S##_j5
+#define E_DEC(op, S)     [4] = f_##op##_##S##_j4, [5] = f_##op##_##S##_j5
 
 static const struct fused {
     op_fn *sem;
     insn_fn *fn[4][16];
 } fused[] = {
-    {op_cmp_eg, {{ALL_FUSED(E_CMP_RR, 1)}, {NULL}, {ALL_FUSED(E_CMP_RR, 4)}, {ALL_FUSED(E_CMP_RR, 8)}}},
-    {op_cmp_ei, {{ALL_FUSED(E_CMP_RI, 1)}, {NULL}, {ALL_FUSED(E_CMP_RI, 4)}, {ALL_FUSED(E_CMP_RI, 8)}}},
-    {op_test_eg, {{ALL_TESTS(E_TEST_RR, 1)}, {NULL}, {ALL_TESTS(E_TEST_RR, 4)}, {ALL_TESTS(E_TEST_RR, 8)}}},
-    {op_test_ei, {{ALL_TESTS(E_TEST_RI, 1)}, {NULL}, {ALL_TESTS(E_TEST_RI, 4)}, {ALL_TESTS(E_TEST_RI, 8)}}},
+    {op_cmp_eg,
+     {{ALL_FUSED(E_CMP_RR, 1)}, {NULL}, {ALL_FUSED(E_CMP_RR, 4)}, {ALL_FUSED(E_CMP_RR, 8)}}},
+    {op_cmp_ei,
+     {{ALL_FUSED(E_CMP_RI, 1)}, {NULL}, {ALL_FUSED(E_CMP_RI, 4)}, {ALL_FUSED(E_CMP_RI, 8)}}},
+    {op_test_eg,
+     {{ALL_TESTS(E_TEST_RR, 1)}, {NULL}, {ALL_TESTS(E_TEST_RR, 4)}, {ALL_TESTS(E_TEST_RR, 8)}}},
+    {op_test_ei,
+     {{ALL_TESTS(E_TEST_RI, 1)}, {NULL}, {ALL_TESTS(E_TEST_RI, 4)}, {ALL_TESTS(E_TEST_RI, 8)}}},
     {op_dec_e, {{NULL}, {NULL}, {E_DEC(dec, 4)}, {E_DEC(dec, 8)}}},
     {op_sub_ei, {{NULL}, {NULL}, {E_DEC(sub, 4)}, {E_DEC(sub, 8)}}},
     {op_add_ei, {{NULL}, {NULL}, {E_DEC(add, 4)}, {E_DEC(add, 8)}}},

@@ -5,53 +5,53 @@
 #include "cpu/interp/fast.h"
 #include "cpu/interp/ops.h"
 
-#define MOV(S)                                                                                    \
-    H(f_mov_eg_r_##S)                                                                             \
-    {                                                                                             \
-        reg_set(c, i->s, S, reg_get(c, i->d, S));                                                 \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ge_r_##S)                                                                             \
-    {                                                                                             \
-        reg_set(c, i->d, S, reg_get(c, i->s, S));                                                 \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ei_r_##S)                                                                             \
-    {                                                                                             \
-        reg_set(c, i->s, S, (uint64_t)(int64_t)i->imm);                                           \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ri_r_##S)                                                                             \
-    {                                                                                             \
-        reg_set(c, i->d, S, i->imm64);                                                            \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ri8_r_##S)                                                                            \
-    {                                                                                             \
-        reg_set(c, i->d, S, (uint64_t)(int64_t)i->imm);                                           \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    MOV_MEM(S, flat)                                                                              \
-    MOV_MEM(S, gen)                                                                               \
+#define MOV(S)                                          \
+    H(f_mov_eg_r_##S)                                   \
+    {                                                   \
+        reg_set(c, i->s, S, reg_get(c, i->d, S));       \
+        NEXT;                                           \
+    }                                                   \
+    H(f_mov_ge_r_##S)                                   \
+    {                                                   \
+        reg_set(c, i->d, S, reg_get(c, i->s, S));       \
+        NEXT;                                           \
+    }                                                   \
+    H(f_mov_ei_r_##S)                                   \
+    {                                                   \
+        reg_set(c, i->s, S, (uint64_t)(int64_t)i->imm); \
+        NEXT;                                           \
+    }                                                   \
+    H(f_mov_ri_r_##S)                                   \
+    {                                                   \
+        reg_set(c, i->d, S, i->imm64);                  \
+        NEXT;                                           \
+    }                                                   \
+    H(f_mov_ri8_r_##S)                                  \
+    {                                                   \
+        reg_set(c, i->d, S, (uint64_t)(int64_t)i->imm); \
+        NEXT;                                           \
+    }                                                   \
+    MOV_MEM(S, flat)                                    \
+    MOV_MEM(S, gen)                                     \
     MOV_MEM(S, base)
-#define MOV_MEM(S, ea)                                                                            \
-    H(f_mov_eg_##ea##_##S)                                                                        \
-    {                                                                                             \
-        MEM_W(at, EA_##ea, S, h_sem);                                                             \
-        host_st(at, S, reg_get(c, i->d, S));                                                      \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ge_##ea##_##S)                                                                        \
-    {                                                                                             \
-        MEM_R(at, EA_##ea, S, h_sem);                                                             \
-        reg_set(c, i->d, S, host_ld(at, S));                                                      \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_mov_ei_##ea##_##S)                                                                        \
-    {                                                                                             \
-        MEM_W(at, EA_##ea, S, h_sem);                                                             \
-        host_st(at, S, (uint64_t)(int64_t)i->imm);                                                \
-        NEXT;                                                                                     \
+#define MOV_MEM(S, ea)                             \
+    H(f_mov_eg_##ea##_##S)                         \
+    {                                              \
+        MEM_W(at, EA_##ea, S, h_sem);              \
+        host_st(at, S, reg_get(c, i->d, S));       \
+        NEXT;                                      \
+    }                                              \
+    H(f_mov_ge_##ea##_##S)                         \
+    {                                              \
+        MEM_R(at, EA_##ea, S, h_sem);              \
+        reg_set(c, i->d, S, host_ld(at, S));       \
+        NEXT;                                      \
+    }                                              \
+    H(f_mov_ei_##ea##_##S)                         \
+    {                                              \
+        MEM_W(at, EA_##ea, S, h_sem);              \
+        host_st(at, S, (uint64_t)(int64_t)i->imm); \
+        NEXT;                                      \
     }
 MOV(1)
 MOV(2)
@@ -59,29 +59,29 @@ MOV(4)
 MOV(8)
 
 /* name, source size, destination size, conversion */
-#define EXTEND(name, from, S, conv)                                                               \
-    H(f_##name##_r_##S)                                                                           \
-    {                                                                                             \
-        reg_set(c, i->d, S, conv(reg_get(c, i->s, from), from));                                  \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_##name##_flat_##S)                                                                        \
-    {                                                                                             \
-        MEM_R(at, EA_flat, from, h_sem);                                                          \
-        reg_set(c, i->d, S, conv(host_ld(at, from), from));                                       \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_##name##_base_##S)                                                                        \
-    {                                                                                             \
-        MEM_R(at, EA_base, from, h_sem);                                                          \
-        reg_set(c, i->d, S, conv(host_ld(at, from), from));                                       \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_##name##_gen_##S)                                                                         \
-    {                                                                                             \
-        MEM_R(at, EA_gen, from, h_sem);                                                           \
-        reg_set(c, i->d, S, conv(host_ld(at, from), from));                                       \
-        NEXT;                                                                                     \
+#define EXTEND(name, from, S, conv)                              \
+    H(f_##name##_r_##S)                                          \
+    {                                                            \
+        reg_set(c, i->d, S, conv(reg_get(c, i->s, from), from)); \
+        NEXT;                                                    \
+    }                                                            \
+    H(f_##name##_flat_##S)                                       \
+    {                                                            \
+        MEM_R(at, EA_flat, from, h_sem);                         \
+        reg_set(c, i->d, S, conv(host_ld(at, from), from));      \
+        NEXT;                                                    \
+    }                                                            \
+    H(f_##name##_base_##S)                                       \
+    {                                                            \
+        MEM_R(at, EA_base, from, h_sem);                         \
+        reg_set(c, i->d, S, conv(host_ld(at, from), from));      \
+        NEXT;                                                    \
+    }                                                            \
+    H(f_##name##_gen_##S)                                        \
+    {                                                            \
+        MEM_R(at, EA_gen, from, h_sem);                          \
+        reg_set(c, i->d, S, conv(host_ld(at, from), from));      \
+        NEXT;                                                    \
     }
 EXTEND(movzx8, 1, 2, alu_zext)
 EXTEND(movzx8, 1, 4, alu_zext)
@@ -156,21 +156,21 @@ H(f_bswap_8)
 }
 
 /* ---- conditional: the condition is in aux ---- */
-#define CMOV(S)                                                                                   \
-    H(f_cmov_r_##S)                                                                               \
-    {                                                                                             \
-        const bool take = lf_cond(i->aux, lf_res, lf_aux);                                        \
-        const uint64_t a = reg_get(c, i->s, S), b = reg_get(c, i->d, S);                          \
-        reg_set(c, i->d, S, take ? a : b);                                                        \
-        NEXT;                                                                                     \
-    }                                                                                             \
-    H(f_cmov_flat_##S)                                                                            \
-    {                                                                                             \
-        MEM_R(at, EA_flat, S, h_sem);                                                             \
-        const bool take = lf_cond(i->aux, lf_res, lf_aux);                                        \
-        const uint64_t a = host_ld(at, S), b = reg_get(c, i->d, S);                               \
-        reg_set(c, i->d, S, take ? a : b);                                                        \
-        NEXT;                                                                                     \
+#define CMOV(S)                                                          \
+    H(f_cmov_r_##S)                                                      \
+    {                                                                    \
+        const bool take = lf_cond(i->aux, lf_res, lf_aux);               \
+        const uint64_t a = reg_get(c, i->s, S), b = reg_get(c, i->d, S); \
+        reg_set(c, i->d, S, take ? a : b);                               \
+        NEXT;                                                            \
+    }                                                                    \
+    H(f_cmov_flat_##S)                                                   \
+    {                                                                    \
+        MEM_R(at, EA_flat, S, h_sem);                                    \
+        const bool take = lf_cond(i->aux, lf_res, lf_aux);               \
+        const uint64_t a = host_ld(at, S), b = reg_get(c, i->d, S);      \
+        reg_set(c, i->d, S, take ? a : b);                               \
+        NEXT;                                                            \
     }
 CMOV(4)
 CMOV(8)
@@ -236,12 +236,30 @@ H(f_pop_r_4)
     NEXT;
 }
 
-#define S2(f) {f, f}
-#define NONE2 {NULL, NULL}
-#define ALL(form, ea) {S2(form##_##ea##_1), S2(form##_##ea##_2), S2(form##_##ea##_4), S2(form##_##ea##_8)}
-#define EXT(name, ea) {NONE2, S2(f_##name##_##ea##_2), S2(f_##name##_##ea##_4), S2(f_##name##_##ea##_8)}
-#define EXT48(name, ea) {NONE2, NONE2, S2(f_##name##_##ea##_4), S2(f_##name##_##ea##_8)}
-#define R48(a, b) {NONE2, NONE2, S2(a), S2(b)}
+#define S2(f) \
+    {         \
+        f, f  \
+    }
+#define NONE2      \
+    {              \
+        NULL, NULL \
+    }
+#define ALL(form, ea)                                                                      \
+    {                                                                                      \
+        S2(form##_##ea##_1), S2(form##_##ea##_2), S2(form##_##ea##_4), S2(form##_##ea##_8) \
+    }
+#define EXT(name, ea)                                                                    \
+    {                                                                                    \
+        NONE2, S2(f_##name##_##ea##_2), S2(f_##name##_##ea##_4), S2(f_##name##_##ea##_8) \
+    }
+#define EXT48(name, ea)                                                \
+    {                                                                  \
+        NONE2, NONE2, S2(f_##name##_##ea##_4), S2(f_##name##_##ea##_8) \
+    }
+#define R48(a, b)                  \
+    {                              \
+        NONE2, NONE2, S2(a), S2(b) \
+    }
 
 const struct fast_forms fast_mov_forms[] = {
     {op_mov_eg, ALL(f_mov_eg, r), ALL(f_mov_eg, flat), ALL(f_mov_eg, gen), ALL(f_mov_eg, base)},
@@ -251,8 +269,10 @@ const struct fast_forms fast_mov_forms[] = {
     {.sem = op_mov_ri64, .reg = ALL(f_mov_ri, r)},
     {op_movzx8, EXT(movzx8, r), EXT(movzx8, flat), EXT(movzx8, gen), EXT(movzx8, base)},
     {op_movsx8, EXT(movsx8, r), EXT(movsx8, flat), EXT(movsx8, gen), EXT(movsx8, base)},
-    {op_movzx16, EXT48(movzx16, r), EXT48(movzx16, flat), EXT48(movzx16, gen), EXT48(movzx16, base)},
-    {op_movsx16, EXT48(movsx16, r), EXT48(movsx16, flat), EXT48(movsx16, gen), EXT48(movsx16, base)},
+    {op_movzx16, EXT48(movzx16, r), EXT48(movzx16, flat), EXT48(movzx16, gen),
+     EXT48(movzx16, base)},
+    {op_movsx16, EXT48(movsx16, r), EXT48(movsx16, flat), EXT48(movsx16, gen),
+     EXT48(movsx16, base)},
     {op_movsxd, EXT48(movsxd, r), EXT48(movsxd, flat), EXT48(movsxd, gen), EXT48(movsxd, base)},
     {.sem = op_lea, .flat = R48(f_lea_4, f_lea_8), .gen = R48(f_lea_a32, f_lea_a32)},
     {.sem = op_nop,

@@ -1,38 +1,37 @@
 /*
- * Generic integer arithmetic, logic, shifts, bits, multiplication and division (SDM 2A-2B). Complete on
- * its own for every operand form; chained handlers of the hot forms are in fast_*.c.
+ * Generic integer arithmetic, logic, shifts, bits, multiplication and division (SDM 2A-2B).
+ * Complete on its own for every operand form; chained handlers of the hot forms are in fast_*.c.
  */
 #include "cpu/interp/ops.h"
 
 /* E,G  G,E and E,imm forms; `store` is false for cmp and test */
-#define OP_ALU(name, store)                                                                       \
-    void op_##name##_eg(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, store);                                       \
-        const uint64_t r =                                                                        \
-            alu_##name(&f, rm_get(c, &m), reg_get(c, i->d, i->osize), i->osize);                  \
-        if (store)                                                                                \
-            rm_put(c, &m, r);                                                                     \
-        lf_save(c, f);                                                                            \
-    }                                                                                             \
-    void op_##name##_ge(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const uint64_t b = rm_value(c, i, i->osize);                                              \
-        const uint64_t r = alu_##name(&f, reg_get(c, i->d, i->osize), b, i->osize);               \
-        if (store)                                                                                \
-            reg_set(c, i->d, i->osize, r);                                                        \
-        lf_save(c, f);                                                                            \
-    }                                                                                             \
-    void op_##name##_ei(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, store);                                       \
-        const uint64_t r = alu_##name(&f, rm_get(c, &m), (uint64_t)(int64_t)i->imm, i->osize);    \
-        if (store)                                                                                \
-            rm_put(c, &m, r);                                                                     \
-        lf_save(c, f);                                                                            \
+#define OP_ALU(name, store)                                                                     \
+    void op_##name##_eg(struct cpu *c, const struct insn *i)                                    \
+    {                                                                                           \
+        struct lf f = lf_load(c);                                                               \
+        const struct rm m = rm_open(c, i, i->osize, store);                                     \
+        const uint64_t r = alu_##name(&f, rm_get(c, &m), reg_get(c, i->d, i->osize), i->osize); \
+        if (store)                                                                              \
+            rm_put(c, &m, r);                                                                   \
+        lf_save(c, f);                                                                          \
+    }                                                                                           \
+    void op_##name##_ge(struct cpu *c, const struct insn *i)                                    \
+    {                                                                                           \
+        struct lf f = lf_load(c);                                                               \
+        const uint64_t b = rm_value(c, i, i->osize);                                            \
+        const uint64_t r = alu_##name(&f, reg_get(c, i->d, i->osize), b, i->osize);             \
+        if (store)                                                                              \
+            reg_set(c, i->d, i->osize, r);                                                      \
+        lf_save(c, f);                                                                          \
+    }                                                                                           \
+    void op_##name##_ei(struct cpu *c, const struct insn *i)                                    \
+    {                                                                                           \
+        struct lf f = lf_load(c);                                                               \
+        const struct rm m = rm_open(c, i, i->osize, store);                                     \
+        const uint64_t r = alu_##name(&f, rm_get(c, &m), (uint64_t)(int64_t)i->imm, i->osize);  \
+        if (store)                                                                              \
+            rm_put(c, &m, r);                                                                   \
+        lf_save(c, f);                                                                          \
     }
 OP_ALU(add, true)
 OP_ALU(or, true)
@@ -44,43 +43,43 @@ OP_ALU(xor, true)
 OP_ALU(cmp, false)
 OP_ALU(test, false)
 
-#define OP_UNARY(name)                                                                            \
-    void op_##name##_e(struct cpu *c, const struct insn *i)                                       \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, true);                                        \
-        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), i->osize));                                   \
-        lf_save(c, f);                                                                            \
+#define OP_UNARY(name)                                          \
+    void op_##name##_e(struct cpu *c, const struct insn *i)     \
+    {                                                           \
+        struct lf f = lf_load(c);                               \
+        const struct rm m = rm_open(c, i, i->osize, true);      \
+        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), i->osize)); \
+        lf_save(c, f);                                          \
     }
 OP_UNARY(inc)
 OP_UNARY(dec)
 OP_UNARY(neg)
-OP_UNARY(not)
+OP_UNARY(not )
 
-#define OP_UNARY_R(name)                                                                          \
-    void op_##name##_r(struct cpu *c, const struct insn *i)                                       \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        reg_set(c, i->d, i->osize, alu_##name(&f, reg_get(c, i->d, i->osize), i->osize));         \
-        lf_save(c, f);                                                                            \
+#define OP_UNARY_R(name)                                                                  \
+    void op_##name##_r(struct cpu *c, const struct insn *i)                               \
+    {                                                                                     \
+        struct lf f = lf_load(c);                                                         \
+        reg_set(c, i->d, i->osize, alu_##name(&f, reg_get(c, i->d, i->osize), i->osize)); \
+        lf_save(c, f);                                                                    \
     }
 OP_UNARY_R(inc)
 OP_UNARY_R(dec)
 
-#define OP_SHIFT(name)                                                                            \
-    void op_##name##_ei(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, true);                                        \
-        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), (uint8_t)i->imm, i->osize));                  \
-        lf_save(c, f);                                                                            \
-    }                                                                                             \
-    void op_##name##_ecl(struct cpu *c, const struct insn *i)                                     \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, true);                                        \
-        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), c->r[R_CX], i->osize));                       \
-        lf_save(c, f);                                                                            \
+#define OP_SHIFT(name)                                                           \
+    void op_##name##_ei(struct cpu *c, const struct insn *i)                     \
+    {                                                                            \
+        struct lf f = lf_load(c);                                                \
+        const struct rm m = rm_open(c, i, i->osize, true);                       \
+        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), (uint8_t)i->imm, i->osize)); \
+        lf_save(c, f);                                                           \
+    }                                                                            \
+    void op_##name##_ecl(struct cpu *c, const struct insn *i)                    \
+    {                                                                            \
+        struct lf f = lf_load(c);                                                \
+        const struct rm m = rm_open(c, i, i->osize, true);                       \
+        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), c->r[R_CX], i->osize));      \
+        lf_save(c, f);                                                           \
     }
 OP_SHIFT(rol)
 OP_SHIFT(ror)
@@ -90,13 +89,13 @@ OP_SHIFT(shl)
 OP_SHIFT(shr)
 OP_SHIFT(sar)
 
-#define OP_DSHIFT(name, suffix, count)                                                            \
-    void op_##name##_##suffix(struct cpu *c, const struct insn *i)                                \
-    {                                                                                             \
-        struct lf f = lf_load(c);                                                                 \
-        const struct rm m = rm_open(c, i, i->osize, true);                                        \
-        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), c->r[i->d], count, i->osize));                \
-        lf_save(c, f);                                                                            \
+#define OP_DSHIFT(name, suffix, count)                                             \
+    void op_##name##_##suffix(struct cpu *c, const struct insn *i)                 \
+    {                                                                              \
+        struct lf f = lf_load(c);                                                  \
+        const struct rm m = rm_open(c, i, i->osize, true);                         \
+        rm_put(c, &m, alu_##name(&f, rm_get(c, &m), c->r[i->d], count, i->osize)); \
+        lf_save(c, f);                                                             \
     }
 OP_DSHIFT(shld, i, (uint8_t)i->imm)
 OP_DSHIFT(shld, cl, c->r[R_CX])
@@ -210,7 +209,8 @@ void op_idiv_e(struct cpu *c, const struct insn *i)
 /* ---- bits ---- */
 enum bit_op { BIT_TEST, BIT_SET, BIT_RESET, BIT_FLIP };
 
-static void bit_op(struct cpu *c, const struct insn *i, enum bit_op op, uint64_t index, bool reg_index)
+static void bit_op(struct cpu *c, const struct insn *i, enum bit_op op, uint64_t index,
+                   bool reg_index)
 {
     struct lf f = lf_load(c);
     const unsigned size = i->osize, bits = 8 * size;
@@ -218,8 +218,13 @@ static void bit_op(struct cpu *c, const struct insn *i, enum bit_op op, uint64_t
     if ((i->flags & INSN_MEM) && reg_index) {
         /* a register index reaches beyond the operand: signed, in units of the operand */
         const int64_t n = (int64_t)alu_sext(index, size);
-        const uint64_t ea = insn_ea_add(c, i, (uint64_t)((n >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * size));
-        m = (struct rm){seg_linear(c, i->seg, ea, size, op == BIT_TEST ? ACC_R : ACC_RW), (uint8_t)size, true, 0};
+        const uint64_t ea = insn_ea_add(c, i,
+                                        (uint64_t)((n >> (size == 8   ? 6
+                                                          : size == 4 ? 5
+                                                                      : 4)) *
+                                                   size));
+        m = (struct rm){seg_linear(c, i->seg, ea, size, op == BIT_TEST ? ACC_R : ACC_RW),
+                        (uint8_t)size, true, 0};
         if (op != BIT_TEST)
             mmu_probe_w(c, m.la, size);
     } else {
@@ -227,23 +232,30 @@ static void bit_op(struct cpu *c, const struct insn *i, enum bit_op op, uint64_t
     }
     const uint64_t v = rm_get(c, &m), mask = 1ull << (index & (bits - 1));
     switch (op) {
-    case BIT_TEST: break;
-    case BIT_SET: rm_put(c, &m, v | mask); break;
-    case BIT_RESET: rm_put(c, &m, v & ~mask); break;
-    default: rm_put(c, &m, v ^ mask); break;
+    case BIT_TEST:
+        break;
+    case BIT_SET:
+        rm_put(c, &m, v | mask);
+        break;
+    case BIT_RESET:
+        rm_put(c, &m, v & ~mask);
+        break;
+    default:
+        rm_put(c, &m, v ^ mask);
+        break;
     }
     lf_put_cf(&f, v & mask);
     lf_save(c, f);
 }
 
-#define OP_BIT(name, op)                                                                          \
-    void op_##name##_eg(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        bit_op(c, i, op, c->r[i->d], true);                                                       \
-    }                                                                                             \
-    void op_##name##_ei(struct cpu *c, const struct insn *i)                                      \
-    {                                                                                             \
-        bit_op(c, i, op, (uint8_t)i->imm, false);                                                 \
+#define OP_BIT(name, op)                                     \
+    void op_##name##_eg(struct cpu *c, const struct insn *i) \
+    {                                                        \
+        bit_op(c, i, op, c->r[i->d], true);                  \
+    }                                                        \
+    void op_##name##_ei(struct cpu *c, const struct insn *i) \
+    {                                                        \
+        bit_op(c, i, op, (uint8_t)i->imm, false);            \
     }
 OP_BIT(bt, BIT_TEST)
 OP_BIT(bts, BIT_SET)

@@ -1,6 +1,6 @@
 /*
- * String instructions (SDM 2B 4.3 REP). A repeated one works in chunks: from the present iteration to
- * the nearest page boundary of either pointer, at most 4096 bytes. Each chunk is one retired
+ * String instructions (SDM 2B 4.3 REP). A repeated one works in chunks: from the present iteration
+ * to the nearest page boundary of either pointer, at most 4096 bytes. Each chunk is one retired
  * instruction; RIP stays until rCX is 0, so interrupts are taken between chunks. The size of a
  * chunk depends on nothing but registers (and the data, for CMPS and SCAS), never on the host.
  *
@@ -128,7 +128,8 @@ static void count_down(struct cpu *c, const struct str *s, uint64_t n)
 }
 
 /* The chunk of a repeated instruction, in iterations. */
-static uint64_t chunk_of(struct cpu *c, const struct insn *i, const struct str *s, bool src, bool dst)
+static uint64_t chunk_of(struct cpu *c, const struct insn *i, const struct str *s, bool src,
+                         bool dst)
 {
     uint64_t n = min64(rep_count(c, s), CHUNK / s->size);
     if (c->eflags & FL_TF)
@@ -151,7 +152,8 @@ static void again(struct cpu *c, const struct insn *i, const struct str *s, bool
 }
 
 /* State is exact after each iteration, so a fault in the middle resumes there. */
-static bool iterate(struct cpu *c, const struct insn *i, const struct str *s, iter_fn *iter, uint64_t n)
+static bool iterate(struct cpu *c, const struct insn *i, const struct str *s, iter_fn *iter,
+                    uint64_t n)
 {
     while (n--) {
         const bool goes = iter(c, i, s);
@@ -176,12 +178,13 @@ static uint8_t *run_host(struct cpu *c, const struct str *s, uint64_t la, uint64
     const uint64_t low = s->step > 0 ? la : la - (n - 1) * s->size;
     if ((low & 4095) + n * s->size > 4096)
         return NULL;
-    uint8_t *p = mmu_bulk(c, la, access); /* the first element's address: it is the one that faults */
+    uint8_t *p = mmu_bulk(c, la,
+                          access); /* the first element's address: it is the one that faults */
     return p ? p - (la - low) : NULL;
 }
 
-/* Like run_host for a store into a page that holds decoded code: the code in the way is dropped first,
- * as the stores one by one would do. */
+/* Like run_host for a store into a page that holds decoded code: the code in the way is dropped
+ * first, as the stores one by one would do. */
 static uint8_t *run_code(struct cpu *c, const struct str *s, uint64_t la, uint64_t n)
 {
     const uint64_t low = s->step > 0 ? la : la - (n - 1) * s->size;

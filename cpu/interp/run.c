@@ -3,8 +3,9 @@
  *
  * At the top of the loop no instruction is executing, so c->rip, flags and budget are exact. Faults
  * and exits come back by longjmp (cpu/sys/leave.c), c->cur telling how far the block had got.
- * Single steps (T0) serve the tail of a budget, TF, RF, interrupt shadows, instruction breakpoints, MTF, the
- * debugger, and code in device memory; they run the same semantic functions and give the same state.
+ * Single steps (T0) serve the tail of a budget, TF, RF, interrupt shadows, instruction breakpoints,
+ * MTF, the debugger, and code in device memory; they run the same semantic functions and give the
+ * same state.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 #include "cpu/vmx/vmx.h"
 #include "mmu/mmu.h"
 
-/* Faults in a row without a retired instruction after which one is charged, so that time goes on. */
+/* Faults in a row without a retired instruction after which one is charged, so that time goes
+ * on. */
 #define FAULTS_FREE 4096
 
 void cpu_kick(struct cpu *c)
@@ -222,8 +224,8 @@ static bool debugger_bp(const struct cpu *c, uint64_t la, uint64_t len)
     return low < c->dbg.bp_count && c->dbg.bp[low] - la < len;
 }
 
-/* Pages with breakpoints are stepped and never enter the jump cache, so chains cannot run into them;
- * all others run at full speed. */
+/* Pages with breakpoints are stepped and never enter the jump cache, so chains cannot run into
+ * them; all others run at full speed. */
 static bool debugger_steps(const struct cpu *c, uint64_t la)
 {
     return (c->attn & ATTN_DEBUG) &&

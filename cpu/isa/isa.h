@@ -3,7 +3,8 @@
  *
  * Rows are X-macros in cpu/isa/{int,sys,x87,sse}.def:
  *
- *   INSN(map, opcode, prefix, modrm, "mnemonic", op1, op2, op3, feature, attrs, fl_read, fl_written,
+ *   INSN(map, opcode, prefix, modrm, "mnemonic", op1, op2, op3, feature, attrs, fl_read,
+ *   fl_written,
  *        fl_undefined, sem)
  *
  *   map      1 | 0F | 0F38 | 0F3A                     -> MAP_1 ...
@@ -17,13 +18,14 @@
  *
  * The decoder fills: d <- the G/V/P/S/C/D operand or the opcode register; s or memory <- the
  * E/M/W/Q operand; imm; osize. Semantic functions read these, never instruction bytes.
- * For A_END rows c->rip is already the next instruction's address when sem runs, and sem may change it
- * (cpu_rip(c) and faults still name the instruction itself). The same holds for A_REP rows with a
- * repeat prefix (INSN_REP/INSN_REPNE): sem does one chunk (at least one iteration, at most to a page
- * boundary) and sets c->rip = insn_rip(c, i) while the counter is not yet 0; each chunk retires as one.
- * Control and debug register rows (Cq, Dq): d is the register number incl. REX.R; Sw: d = 0..5.
- * Far pointers (Ap): imm64 = selector << 32 | offset. x87 STi: s is the register number.
- * A row listed earlier wins when two match. Prefix rows: 66/F2/F3 rows win over NP/ANY rows.
+ * For A_END rows c->rip is already the next instruction's address when sem runs, and sem may change
+ * it (cpu_rip(c) and faults still name the instruction itself). The same holds for A_REP rows with
+ * a repeat prefix (INSN_REP/INSN_REPNE): sem does one chunk (at least one iteration, at most to a
+ * page boundary) and sets c->rip = insn_rip(c, i) while the counter is not yet 0; each chunk
+ * retires as one. Control and debug register rows (Cq, Dq): d is the register number incl. REX.R;
+ * Sw: d = 0..5. Far pointers (Ap): imm64 = selector << 32 | offset. x87 STi: s is the register
+ * number. A row listed earlier wins when two match. Prefix rows: 66/F2/F3 rows win over NP/ANY
+ * rows.
  */
 #ifndef CPU_ISA_ISA_H
 #define CPU_ISA_ISA_H
@@ -38,10 +40,33 @@ enum isa_prefix { PX_ANY, PX_NP, PX_66, PX_F3, PX_F2 };
 /* ModRM forms: low byte is the digit or the exact byte */
 enum isa_modrm {
     MR_N = 0x000,
-    MR_R = 0x100, MR_RM = 0x200, MR_RR = 0x300,
-    MR_X0 = 0x400, MR_X1, MR_X2, MR_X3, MR_X4, MR_X5, MR_X6, MR_X7,
-    MR_XM0 = 0x500, MR_XM1, MR_XM2, MR_XM3, MR_XM4, MR_XM5, MR_XM6, MR_XM7,
-    MR_XR0 = 0x600, MR_XR1, MR_XR2, MR_XR3, MR_XR4, MR_XR5, MR_XR6, MR_XR7,
+    MR_R = 0x100,
+    MR_RM = 0x200,
+    MR_RR = 0x300,
+    MR_X0 = 0x400,
+    MR_X1,
+    MR_X2,
+    MR_X3,
+    MR_X4,
+    MR_X5,
+    MR_X6,
+    MR_X7,
+    MR_XM0 = 0x500,
+    MR_XM1,
+    MR_XM2,
+    MR_XM3,
+    MR_XM4,
+    MR_XM5,
+    MR_XM6,
+    MR_XM7,
+    MR_XR0 = 0x600,
+    MR_XR1,
+    MR_XR2,
+    MR_XR3,
+    MR_XR4,
+    MR_XR5,
+    MR_XR6,
+    MR_XR7,
     MR_BYTE = 0x700,
 };
 #define MR_B(byte) (MR_BYTE | (byte))
@@ -49,54 +74,139 @@ enum isa_modrm {
 /* Operand codes: letter = where, suffix = size. */
 enum isa_operand {
     OP_NONE,
-    OP_Eb, OP_Ew, OP_Ed, OP_Eq, OP_Ev, OP_Ey, /* r/m general register or memory */
-    OP_Gb, OP_Gw, OP_Gd, OP_Gq, OP_Gv, OP_Gy, /* ModRM.reg general register */
-    OP_Rd, OP_Rq, OP_Rv, OP_Ry,               /* r/m, register only */
-    OP_Zb, OP_Zv,                             /* register in the opcode's low bits */
-    OP_AL, OP_AX, OP_eAX, OP_rAX, OP_CL, OP_DX, OP_1,
-    OP_Ib, OP_Ibs, OP_Iw, OP_Iz, OP_Iv,       /* Ibs: sign-extended; Iz: 16/32; Iv: up to 64 */
-    OP_Jb, OP_Jz, OP_Ap,                      /* relative branch; far pointer */
-    OP_Ob, OP_Ov,                             /* moffs */
-    OP_Sw, OP_Cq, OP_Dq,                      /* segment, control, debug register */
-    OP_M, OP_Mb, OP_Mw, OP_Md, OP_Mq, OP_Mdq, OP_Mt, OP_Mp, OP_Ms, /* memory; t 80 bit, p far, s DT */
-    OP_M14, OP_M28, OP_M94, OP_M108, OP_M512, /* x87/FXSAVE areas */
-    OP_Xb, OP_Xv, OP_Yb, OP_Yv,               /* string source DS:rSI, destination ES:rDI */
-    OP_Vd, OP_Vq, OP_Vdq,                     /* ModRM.reg XMM: bits used */
-    OP_Wd, OP_Wq, OP_Wdq, OP_Ww, OP_Wb,       /* r/m XMM or memory of that size */
-    OP_Ud, OP_Uq, OP_Udq,                     /* r/m XMM, register only */
-    OP_Pq, OP_Qd, OP_Qq, OP_Nq,               /* MMX: reg; r/m or memory; r/m register only */
-    OP_ST0, OP_STi,                           /* x87: ST(0), ST(ModRM.rm) */
+    OP_Eb,
+    OP_Ew,
+    OP_Ed,
+    OP_Eq,
+    OP_Ev,
+    OP_Ey, /* r/m general register or memory */
+    OP_Gb,
+    OP_Gw,
+    OP_Gd,
+    OP_Gq,
+    OP_Gv,
+    OP_Gy, /* ModRM.reg general register */
+    OP_Rd,
+    OP_Rq,
+    OP_Rv,
+    OP_Ry, /* r/m, register only */
+    OP_Zb,
+    OP_Zv, /* register in the opcode's low bits */
+    OP_AL,
+    OP_AX,
+    OP_eAX,
+    OP_rAX,
+    OP_CL,
+    OP_DX,
+    OP_1,
+    OP_Ib,
+    OP_Ibs,
+    OP_Iw,
+    OP_Iz,
+    OP_Iv, /* Ibs: sign-extended; Iz: 16/32; Iv: up to 64 */
+    OP_Jb,
+    OP_Jz,
+    OP_Ap, /* relative branch; far pointer */
+    OP_Ob,
+    OP_Ov, /* moffs */
+    OP_Sw,
+    OP_Cq,
+    OP_Dq, /* segment, control, debug register */
+    OP_M,
+    OP_Mb,
+    OP_Mw,
+    OP_Md,
+    OP_Mq,
+    OP_Mdq,
+    OP_Mt,
+    OP_Mp,
+    OP_Ms, /* memory; t 80 bit, p far, s DT */
+    OP_M14,
+    OP_M28,
+    OP_M94,
+    OP_M108,
+    OP_M512, /* x87/FXSAVE areas */
+    OP_Xb,
+    OP_Xv,
+    OP_Yb,
+    OP_Yv, /* string source DS:rSI, destination ES:rDI */
+    OP_Vd,
+    OP_Vq,
+    OP_Vdq, /* ModRM.reg XMM: bits used */
+    OP_Wd,
+    OP_Wq,
+    OP_Wdq,
+    OP_Ww,
+    OP_Wb, /* r/m XMM or memory of that size */
+    OP_Ud,
+    OP_Uq,
+    OP_Udq, /* r/m XMM, register only */
+    OP_Pq,
+    OP_Qd,
+    OP_Qq,
+    OP_Nq, /* MMX: reg; r/m or memory; r/m register only */
+    OP_ST0,
+    OP_STi, /* x87: ST(0), ST(ModRM.rm) */
     OP_XMM0,
     OP_COUNT
 };
 
 /* Attributes */
 enum {
-    A_REGOP = 1 << 0,   /* the register is in the opcode's low three bits */
-    A_BYTE = 1 << 1,    /* byte operation: osize 1 */
-    A_DEF64 = 1 << 2,   /* 64-bit operand size by default in 64-bit mode (PUSH, POP, near RET ...) */
-    A_FORCE64 = 1 << 3, /* always 64-bit in 64-bit mode, 66 ignored (near branches, Intel) */
-    A_I64 = 1 << 4,     /* #UD in 64-bit mode */
-    A_O64 = 1 << 5,     /* #UD outside 64-bit mode */
-    A_LOCK = 1 << 6,    /* LOCK allowed with a memory destination */
-    A_END = 1 << 7,     /* ends the block: branches, anything that may change mode, masks, maps */
-    A_REP = 1 << 8,     /* string instruction: F2/F3 are repeat prefixes */
-    A_STORE = 1 << 9,   /* the memory operand is written only */
-    A_RMW = 1 << 10,    /* the memory operand is read and written */
-    A_ALIGN16 = 1 << 11,/* the 16-byte memory operand must be aligned: #GP(0) */
-    A_PRIV = 1 << 12,   /* CPL 0 only (checked by sem; column for the docs and the tests) */
-    A_NOTEST = 1 << 13, /* not for the random user-mode test: system, or host-dependent result */
-    A_COND = 1 << 14,   /* condition code in the opcode's low four bits */
-    A_DWORD = 1 << 15,  /* osize at least 4: 66 ignored (MOV CR, BSWAP ...) */
+    A_REGOP = 1 << 0, /* the register is in the opcode's low three bits */
+    A_BYTE = 1 << 1,  /* byte operation: osize 1 */
+    A_DEF64 = 1 << 2, /* 64-bit operand size by default in 64-bit mode (PUSH, POP, near RET ...) */
+    A_FORCE64 = 1 << 3,  /* always 64-bit in 64-bit mode, 66 ignored (near branches, Intel) */
+    A_I64 = 1 << 4,      /* #UD in 64-bit mode */
+    A_O64 = 1 << 5,      /* #UD outside 64-bit mode */
+    A_LOCK = 1 << 6,     /* LOCK allowed with a memory destination */
+    A_END = 1 << 7,      /* ends the block: branches, anything that may change mode, masks, maps */
+    A_REP = 1 << 8,      /* string instruction: F2/F3 are repeat prefixes */
+    A_STORE = 1 << 9,    /* the memory operand is written only */
+    A_RMW = 1 << 10,     /* the memory operand is read and written */
+    A_ALIGN16 = 1 << 11, /* the 16-byte memory operand must be aligned: #GP(0) */
+    A_PRIV = 1 << 12,    /* CPL 0 only (checked by sem; column for the docs and the tests) */
+    A_NOTEST = 1 << 13,  /* not for the random user-mode test: system, or host-dependent result */
+    A_COND = 1 << 14,    /* condition code in the opcode's low four bits */
+    A_DWORD = 1 << 15,   /* osize at least 4: 66 ignored (MOV CR, BSWAP ...) */
 };
 
 /* Features: bit numbers of c->features[], filled from the CPU model. A row whose feature is off
  * raises #UD at decode. */
 enum isa_feature {
-    F_BASE, F_X87, F_CMOV, F_CX8, F_MMX, F_FXSR, F_SSE, F_SSE2, F_SSE3, F_SSSE3, F_SSE41, F_SSE42,
-    F_POPCNT, F_CX16, F_LAHF64, F_SYSCALL, F_SYSENTER, F_RDTSCP, F_FSGSBASE, F_XSAVE, F_XSAVEOPT,
-    F_XSAVEC, F_INVPCID, F_SMAP, F_VMX, F_MONITOR, F_CLFSH, F_CLFLUSHOPT, F_MOVBE, F_LM, F_RDPID,
-    F_PREFETCHW, F_COUNT
+    F_BASE,
+    F_X87,
+    F_CMOV,
+    F_CX8,
+    F_MMX,
+    F_FXSR,
+    F_SSE,
+    F_SSE2,
+    F_SSE3,
+    F_SSSE3,
+    F_SSE41,
+    F_SSE42,
+    F_POPCNT,
+    F_CX16,
+    F_LAHF64,
+    F_SYSCALL,
+    F_SYSENTER,
+    F_RDTSCP,
+    F_FSGSBASE,
+    F_XSAVE,
+    F_XSAVEOPT,
+    F_XSAVEC,
+    F_INVPCID,
+    F_SMAP,
+    F_VMX,
+    F_MONITOR,
+    F_CLFSH,
+    F_CLFLUSHOPT,
+    F_MOVBE,
+    F_LM,
+    F_RDPID,
+    F_PREFETCHW,
+    F_COUNT
 };
 
 struct isa_row {

@@ -29,11 +29,13 @@ enum event_type {
 void event_deliver(struct cpu *c, int vector, enum event_type type, bool has_err, uint32_t err,
                    unsigned insn_len);
 
-/* Run loop: the fault recorded by cpu_fault (c->fault_*), with exception-bitmap intercept, contributory
- * and double-fault rules (SDM 3A table 6-5), #PF sets CR2, #DB sets DR6; may shut down. */
+/* Run loop: the fault recorded by cpu_fault (c->fault_*), with exception-bitmap intercept,
+ * contributory and double-fault rules (SDM 3A table 6-5), #PF sets CR2, #DB sets DR6; may shut
+ * down. */
 void event_fault(struct cpu *c);
 /* Run loop, when c->attn is set (other than DEBUG/STOP): INIT, traps, NMI, external interrupts, VMX
- * windows, in the order of SDM 3A table 6-2. Returns true when an event was taken or state changed. */
+ * windows, in the order of SDM 3A table 6-2. Returns true when an event was taken or state
+ * changed. */
 bool event_poll(struct cpu *c);
 /* Would event_poll take something now? For HLT wake-ups. */
 bool event_pending(const struct cpu *c);
@@ -52,7 +54,8 @@ void seg_iret(struct cpu *c, unsigned osize);
 /* Near branch target check: canonical in 64-bit mode, within CS limit otherwise: #GP(0). */
 uint64_t seg_branch_target(struct cpu *c, uint64_t rip);
 
-/* Stack pushes/pops with the stack's address size and segment checks; RSP changes only on success. */
+/* Stack pushes/pops with the stack's address size and segment checks; RSP changes only on
+ * success. */
 void stack_push(struct cpu *c, unsigned size, uint64_t v);
 uint64_t stack_pop(struct cpu *c, unsigned size);
 

@@ -1,6 +1,6 @@
 /*
- * Events in non-root operation: exception bitmap, injection, windows, MTF, the VMX-preemption timer,
- * external interrupts and NMIs (SDM 3C 26.2, 26.5, 27.6, 27.7).
+ * Events in non-root operation: exception bitmap, injection, windows, MTF, the VMX-preemption
+ * timer, external interrupts and NMIs (SDM 3C 26.2, 26.5, 27.6, 27.7).
  *
  * The preemption timer is a named event of the virtual clock, so it fires at an exact boundary and
  * costs nothing while it runs.

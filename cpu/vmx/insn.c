@@ -42,7 +42,8 @@ static bool wrong_mode(const struct cpu *c)
 }
 
 /* The common head of all VMX instructions but VMXON and VMCALL. */
-static void gate(struct cpu *c, const struct insn *i, uint32_t reason, bool has_operand, unsigned reg2)
+static void gate(struct cpu *c, const struct insn *i, uint32_t reason, bool has_operand,
+                 unsigned reg2)
 {
     if (!c->vmx_on || wrong_mode(c))
         cpu_fault_noerr(c, EXC_UD);

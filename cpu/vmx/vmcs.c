@@ -13,17 +13,23 @@
 #define WIDTH_SIZE_U32 4
 #define WIDTH_SIZE_U64 8
 #define WIDTH_SIZE_NAT 8
-#define WIDTH_NAT_U16 false
-#define WIDTH_NAT_U32 false
-#define WIDTH_NAT_U64 false
-#define WIDTH_NAT_NAT true
-#define ACCESS_RO_RW false
-#define ACCESS_RO_RO true
+#define WIDTH_NAT_U16  false
+#define WIDTH_NAT_U32  false
+#define WIDTH_NAT_U64  false
+#define WIDTH_NAT_NAT  true
+#define ACCESS_RO_RW   false
+#define ACCESS_RO_RO   true
 
 const struct vmcs_field_info vmcs_fields[] = {
-#define VMCS_FIELD(member, NAME, enc, width, access, group, help)                                 \
-    {#member,                  help,                  enc,               offsetof(struct vmcs, member), \
-     WIDTH_SIZE_##width,       WIDTH_NAT_##width,     ACCESS_RO_##access, VMCS_GROUP_##group},
+#define VMCS_FIELD(member, NAME, enc, width, access, group, help) \
+    {#member,                                                     \
+     help,                                                        \
+     enc,                                                         \
+     offsetof(struct vmcs, member),                               \
+     WIDTH_SIZE_##width,                                          \
+     WIDTH_NAT_##width,                                           \
+     ACCESS_RO_##access,                                          \
+     VMCS_GROUP_##group},
 #include "abi/vmcs.def"
 #undef VMCS_FIELD
 };
@@ -59,9 +65,12 @@ uint64_t vmcs_get(const struct vmcs *v, const struct vmcs_field_info *f)
 {
     const char *p = (const char *)v + f->offset;
     switch (f->size) {
-    case 2: return *(const uint16_t *)p;
-    case 4: return *(const uint32_t *)p;
-    default: return *(const uint64_t *)p;
+    case 2:
+        return *(const uint16_t *)p;
+    case 4:
+        return *(const uint32_t *)p;
+    default:
+        return *(const uint64_t *)p;
     }
 }
 
@@ -69,19 +78,25 @@ void vmcs_set(struct vmcs *v, const struct vmcs_field_info *f, uint64_t value)
 {
     char *p = (char *)v + f->offset;
     switch (f->size) {
-    case 2: *(uint16_t *)p = (uint16_t)value; break;
-    case 4: *(uint32_t *)p = (uint32_t)value; break;
-    default: *(uint64_t *)p = value; break;
+    case 2:
+        *(uint16_t *)p = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)p = (uint32_t)value;
+        break;
+    default:
+        *(uint64_t *)p = value;
+        break;
     }
 }
 
 unsigned vmcs_dirties(const struct vmcs_field_info *f)
 {
     static const uint8_t by_group[] = {
-        [VMCS_GROUP_CTL_EXEC] = VMX_CG_EXEC, [VMCS_GROUP_CTL_EXIT] = VMX_CG_EXIT,
+        [VMCS_GROUP_CTL_EXEC] = VMX_CG_EXEC,   [VMCS_GROUP_CTL_EXIT] = VMX_CG_EXIT,
         [VMCS_GROUP_CTL_ENTRY] = VMX_CG_ENTRY, [VMCS_GROUP_INFO] = 0,
-        [VMCS_GROUP_GSEG] = VMX_CG_GSEG, [VMCS_GROUP_GREG] = VMX_CG_GREG,
-        [VMCS_GROUP_GNON] = VMX_CG_GNON, [VMCS_GROUP_HOST] = VMX_CG_HOST,
+        [VMCS_GROUP_GSEG] = VMX_CG_GSEG,       [VMCS_GROUP_GREG] = VMX_CG_GREG,
+        [VMCS_GROUP_GNON] = VMX_CG_GNON,       [VMCS_GROUP_HOST] = VMX_CG_HOST,
     };
     switch (f->encoding) { /* fields that rules of other groups read too, or no rule at all */
     case VMCS_PIN_CTL:
@@ -110,17 +125,28 @@ unsigned vmcs_dirties(const struct vmcs_field_info *f)
     case VMCS_HOST_SYSENTER_CS:
     case VMCS_HOST_RSP:
         return 0;
-    case VMCS_EXIT_CTL: return VMX_CG_EXIT | VMX_CG_HOST;
-    case VMCS_ENTRY_CTL: return VMX_CG_ENTRY | VMX_CG_HOST | VMX_CG_GUEST;
-    case VMCS_ENTRY_INTR_INFO: return VMX_CG_ENTRY | VMX_CG_GRIP | VMX_CG_GNON;
-    case VMCS_GUEST_CR0: return VMX_CG_ENTRY | VMX_CG_GUEST;
-    case VMCS_GUEST_CR4: return VMX_CG_GREG | VMX_CG_GNON;
-    case VMCS_GUEST_DEBUGCTL: return VMX_CG_GREG | VMX_CG_GNON;
-    case VMCS_GUEST_RIP: return VMX_CG_GRIP;
-    case VMCS_GUEST_RFLAGS: return VMX_CG_GRIP | VMX_CG_GSEG | VMX_CG_GNON;
-    case VMCS_GUEST_CS_AR: return VMX_CG_GSEG | VMX_CG_GRIP;
-    case VMCS_GUEST_SS_AR: return VMX_CG_GSEG | VMX_CG_GNON;
-    default: return by_group[f->group];
+    case VMCS_EXIT_CTL:
+        return VMX_CG_EXIT | VMX_CG_HOST;
+    case VMCS_ENTRY_CTL:
+        return VMX_CG_ENTRY | VMX_CG_HOST | VMX_CG_GUEST;
+    case VMCS_ENTRY_INTR_INFO:
+        return VMX_CG_ENTRY | VMX_CG_GRIP | VMX_CG_GNON;
+    case VMCS_GUEST_CR0:
+        return VMX_CG_ENTRY | VMX_CG_GUEST;
+    case VMCS_GUEST_CR4:
+        return VMX_CG_GREG | VMX_CG_GNON;
+    case VMCS_GUEST_DEBUGCTL:
+        return VMX_CG_GREG | VMX_CG_GNON;
+    case VMCS_GUEST_RIP:
+        return VMX_CG_GRIP;
+    case VMCS_GUEST_RFLAGS:
+        return VMX_CG_GRIP | VMX_CG_GSEG | VMX_CG_GNON;
+    case VMCS_GUEST_CS_AR:
+        return VMX_CG_GSEG | VMX_CG_GRIP;
+    case VMCS_GUEST_SS_AR:
+        return VMX_CG_GSEG | VMX_CG_GNON;
+    default:
+        return by_group[f->group];
     }
 }
 

@@ -11,8 +11,9 @@
 static const struct field vmx_fields[] = {
     FIELD(struct vmx, vmxon_ptr, VMX_NO_VMCS, "VMXON region"),
     FIELD(struct vmx, current, VMX_NO_VMCS, "current VMCS"),
-#define VMCS_FIELD(member, NAME, enc, width, access, group, help)                                 \
-    {#member, offsetof(struct vmx, vmcs.member), sizeof(((struct vmx *)0)->vmcs.member), 1, 0, help},
+#define VMCS_FIELD(member, NAME, enc, width, access, group, help)                              \
+    {#member, offsetof(struct vmx, vmcs.member), sizeof(((struct vmx *)0)->vmcs.member), 1, 0, \
+     help},
 #include "abi/vmcs.def"
 #undef VMCS_FIELD
     FIELD(struct vmx, launched, 0, "launch state of the current VMCS"),
@@ -95,23 +96,41 @@ const char *vmx_exit_name(uint32_t reason)
 const char *vmx_insn_error_text(uint32_t error)
 {
     switch (error) {
-    case 0: return "none";
-    case VMX_ERR_VMCALL_IN_ROOT: return "VMCALL in VMX root operation";
-    case VMX_ERR_VMCLEAR_ADDR: return "VMCLEAR with invalid physical address";
-    case VMX_ERR_VMCLEAR_VMXON_PTR: return "VMCLEAR with VMXON pointer";
-    case VMX_ERR_VMLAUNCH_NOT_CLEAR: return "VMLAUNCH with non-clear VMCS";
-    case VMX_ERR_VMRESUME_NOT_LAUNCHED: return "VMRESUME with non-launched VMCS";
-    case VMX_ERR_VMRESUME_AFTER_VMXOFF: return "VMRESUME after VMXOFF";
-    case VMX_ERR_ENTRY_CONTROLS: return "VM entry with invalid control fields";
-    case VMX_ERR_ENTRY_HOST_STATE: return "VM entry with invalid host-state fields";
-    case VMX_ERR_VMPTRLD_ADDR: return "VMPTRLD with invalid physical address";
-    case VMX_ERR_VMPTRLD_VMXON_PTR: return "VMPTRLD with VMXON pointer";
-    case VMX_ERR_VMPTRLD_REVISION: return "VMPTRLD with incorrect VMCS revision identifier";
-    case VMX_ERR_UNSUPPORTED_FIELD: return "VMREAD or VMWRITE of an unsupported VMCS component";
-    case VMX_ERR_VMWRITE_READ_ONLY: return "VMWRITE to a read-only VMCS component";
-    case VMX_ERR_VMXON_IN_ROOT: return "VMXON in VMX root operation";
-    case VMX_ERR_ENTRY_MOV_SS: return "VM entry with events blocked by MOV SS";
-    case VMX_ERR_INV_OPERAND: return "invalid operand to INVEPT or INVVPID";
-    default: return "unknown VM-instruction error";
+    case 0:
+        return "none";
+    case VMX_ERR_VMCALL_IN_ROOT:
+        return "VMCALL in VMX root operation";
+    case VMX_ERR_VMCLEAR_ADDR:
+        return "VMCLEAR with invalid physical address";
+    case VMX_ERR_VMCLEAR_VMXON_PTR:
+        return "VMCLEAR with VMXON pointer";
+    case VMX_ERR_VMLAUNCH_NOT_CLEAR:
+        return "VMLAUNCH with non-clear VMCS";
+    case VMX_ERR_VMRESUME_NOT_LAUNCHED:
+        return "VMRESUME with non-launched VMCS";
+    case VMX_ERR_VMRESUME_AFTER_VMXOFF:
+        return "VMRESUME after VMXOFF";
+    case VMX_ERR_ENTRY_CONTROLS:
+        return "VM entry with invalid control fields";
+    case VMX_ERR_ENTRY_HOST_STATE:
+        return "VM entry with invalid host-state fields";
+    case VMX_ERR_VMPTRLD_ADDR:
+        return "VMPTRLD with invalid physical address";
+    case VMX_ERR_VMPTRLD_VMXON_PTR:
+        return "VMPTRLD with VMXON pointer";
+    case VMX_ERR_VMPTRLD_REVISION:
+        return "VMPTRLD with incorrect VMCS revision identifier";
+    case VMX_ERR_UNSUPPORTED_FIELD:
+        return "VMREAD or VMWRITE of an unsupported VMCS component";
+    case VMX_ERR_VMWRITE_READ_ONLY:
+        return "VMWRITE to a read-only VMCS component";
+    case VMX_ERR_VMXON_IN_ROOT:
+        return "VMXON in VMX root operation";
+    case VMX_ERR_ENTRY_MOV_SS:
+        return "VM entry with events blocked by MOV SS";
+    case VMX_ERR_INV_OPERAND:
+        return "invalid operand to INVEPT or INVVPID";
+    default:
+        return "unknown VM-instruction error";
     }
 }

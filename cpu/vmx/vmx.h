@@ -46,22 +46,22 @@ struct vmx {
     /* event in delivery (valid while c->delivering >= 0) */
     uint32_t idt_info, idt_error, idt_ilen;
     /* derived at VM entry */
-    uint32_t proc2; /* secondary controls in force: 0 when not activated */
+    uint32_t proc2;     /* secondary controls in force: 0 when not activated */
     struct vmx_env env; /* constants of this processor for the entry checks */
     struct clock_event timer_event;
     bool timer_wired;
     /* for the debugger */
-    uint32_t last_check;  /* enum vmx_check that failed the last VM entry, or VMX_CHECK_NONE */
-    uint32_t last_error;  /* VM-instruction error of the last VMfail */
+    uint32_t last_check; /* enum vmx_check that failed the last VM entry, or VMX_CHECK_NONE */
+    uint32_t last_error; /* VM-instruction error of the last VMfail */
     uint64_t entries;
     uint64_t exits[VMX_EXIT_COUNT];
 };
 
 enum vmx_mtf { VMX_MTF_OFF, VMX_MTF_ARMED, VMX_MTF_PENDING };
 
-#define VMX_TIMER_SHIFT 2   /* the preemption timer counts changes of TSC bit 2 */
-#define VMX_MSR_LIST_MAX 512 /* entries, as VMX_MISC says */
-#define VMX_CR3_TARGETS 4u
+#define VMX_TIMER_SHIFT    2   /* the preemption timer counts changes of TSC bit 2 */
+#define VMX_MSR_LIST_MAX   512 /* entries, as VMX_MISC says */
+#define VMX_CR3_TARGETS    4u
 #define VMX_DEBUGCTL_VALID 0x3ull /* LBR (no effect), BTF */
 
 /* life */
@@ -103,8 +103,8 @@ void vmx_sipi(struct cpu *c, uint8_t vector);
 /* Before an exception is delivered: exception bitmap, #PF mask and match. qual: #PF linear address,
  * #DB the DR6 bits, else 0. CR2 and DR6 must not have been written yet. ilen for software ones.
  * Not for INT n and NMI. #DF too: it hides the event in delivery. */
-void vmx_intercept_exception(struct cpu *c, int vector, unsigned type, bool has_err,
-                             uint32_t err, uint64_t qual, unsigned ilen);
+void vmx_intercept_exception(struct cpu *c, int vector, unsigned type, bool has_err, uint32_t err,
+                             uint64_t qual, unsigned ilen);
 /* event_deliver: at its start, and at its end when it succeeded. */
 void vmx_delivery_begin(struct cpu *c, int vector, unsigned type, bool has_err, uint32_t err,
                         unsigned ilen);
@@ -129,7 +129,8 @@ static inline bool vmx_ext_int_exits(const struct cpu *c)
 {
     return c->non_root && (c->vmx->vmcs.pin_ctl & VMX_PIN_EXT_INT);
 }
-_Noreturn void vmx_external_interrupt(struct cpu *c); /* acknowledges when the exit control says so */
+_Noreturn void
+vmx_external_interrupt(struct cpu *c); /* acknowledges when the exit control says so */
 static inline bool vmx_nmi_exits(const struct cpu *c)
 {
     return c->non_root && (c->vmx->vmcs.pin_ctl & VMX_PIN_NMI);
@@ -179,7 +180,7 @@ bool vmx_msr_virtual_write(struct cpu *c, uint32_t msr, uint64_t value);
 static inline uint64_t vmx_tsc_offset(const struct cpu *c)
 {
     return c->non_root && (c->vmx->vmcs.proc_ctl & VMX_PROC_TSC_OFFSET) ? c->vmx->vmcs.tsc_offset
-                                                                         : 0;
+                                                                        : 0;
 }
 
 /* MOV from CR: value that the guest sees (masks and shadows); exits for CR3, CR8 by control. */
@@ -198,7 +199,10 @@ static inline bool vmx_ept_enabled(const struct cpu *c)
 {
     return c->non_root && (c->vmx->proc2 & VMX_PROC2_EPT);
 }
-static inline uint64_t vmx_eptp(const struct cpu *c) { return c->vmx->vmcs.eptp; }
+static inline uint64_t vmx_eptp(const struct cpu *c)
+{
+    return c->vmx->vmcs.eptp;
+}
 /* 0 when VPIDs are off: then entries and exits invalidate VPID 0 themselves. */
 static inline uint16_t vmx_vpid(const struct cpu *c)
 {

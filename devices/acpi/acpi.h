@@ -1,5 +1,6 @@
 /*
- * devices/acpi/acpi.h: the machine's ACPI tables (ACPI 6.4): RSDP, XSDT, FADT, MADT, HPET, MCFG, DSDT.
+ * devices/acpi/acpi.h: the machine's ACPI tables (ACPI 6.4): RSDP, XSDT, FADT, MADT, HPET, MCFG,
+ * DSDT.
  */
 #ifndef DEVICES_ACPI_ACPI_H
 #define DEVICES_ACPI_ACPI_H

@@ -1,8 +1,8 @@
 /*
  * devices/acpi/aml.h: writing AML (ACPI 6.4 chapter 20) into a growing buffer.
  *
- * Blocks with a package length are opened and closed; the length is put in front on closing, always in
- * the form that takes four bytes, so nothing has to move twice.
+ * Blocks with a package length are opened and closed; the length is put in front on closing, always
+ * in the form that takes four bytes, so nothing has to move twice.
  */
 #ifndef DEVICES_ACPI_AML_H
 #define DEVICES_ACPI_AML_H

@@ -1,6 +1,6 @@
 /*
- * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy devices,
- * processors, S5. Tables are data only: no methods.
+ * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy
+ * devices, processors, S5. Tables are data only: no methods.
  */
 #include "devices/acpi/aml.h"
 #include "devices/chipset/chipset.h"

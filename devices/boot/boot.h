@@ -3,19 +3,35 @@
  *
  * The image's kind is found by content: bzImage, ELF with multiboot 1 header, ELF with PVH note.
  * Every size and offset of the file is checked; a bad file is an error with id E-BOOT-*.
- * Low memory used: 0x6000 GDT, 0x7000 boot information, 0x9000-0xefff page tables, 0x10000 boot_params,
- * 0x20000 command line; initrd and modules lie at the top of the memory below 4 GiB.
+ * Low memory used: 0x6000 GDT, 0x7000 boot information, 0x9000-0xefff page tables, 0x10000
+ * boot_params, 0x20000 command line; initrd and modules lie at the top of the memory below 4 GiB.
  */
 #ifndef DEVICES_BOOT_BOOT_H
 #define DEVICES_BOOT_BOOT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/err.h"
-#include "machine/machine.h"
 
 struct cpu;
 struct ram;
+
+struct boot_module { /* multiboot or PVH module; a bzImage's initrd is the first */
+    const char *name;  /* its command line */
+    const void *bytes;
+    size_t len;
+};
+
+/* What to boot. */
+struct boot_images {
+    const void *kernel;
+    size_t kernel_len;
+    const char *kernel_name; /* for messages */
+    const char *cmdline;
+    const struct boot_module *modules;
+    size_t module_count;
+};
 
 #define BOOT_E820_MAX 12
 struct boot_e820 {
@@ -25,7 +41,7 @@ struct boot_e820 {
 
 struct boot {
     /* from the board */
-    const struct machine_config *cfg;
+    const struct boot_images *cfg;
     struct ram *ram;
     struct cpu *cpu;
     uint64_t rsdp; /* machine physical */

@@ -1,6 +1,6 @@
 /*
- * devices/boot/bzimage.c: Linux/x86 boot protocol, direct (abi/bootparam.h): the 64-bit entry when the
- * kernel has one, else the 32-bit entry. The real-mode setup code is not run.
+ * devices/boot/bzimage.c: Linux/x86 boot protocol, direct (abi/bootparam.h): the 64-bit entry when
+ * the kernel has one, else the 32-bit entry. The real-mode setup code is not run.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static int put_initrd(struct boot *b, struct boot_params *p)
 {
     if (!b->cfg->module_count)
         return 0;
-    const struct machine_module *const m = &b->cfg->modules[0];
+    const struct boot_module *const m = &b->cfg->modules[0];
     const uint64_t limit = p->hdr.initrd_addr_max ? (uint64_t)p->hdr.initrd_addr_max + 1
                                                   : 0x37ffffff;
     const uint64_t at = boot_put_high(b, m->bytes, m->len, limit, "initial RAM disk");

@@ -127,7 +127,7 @@ static bool find_header(const struct image *im, struct multiboot_header *h)
 static int put_modules(struct boot *b, uint64_t *at)
 {
     for (size_t i = 0; i < b->cfg->module_count; i++) {
-        const struct machine_module *m = &b->cfg->modules[i];
+        const struct boot_module *m = &b->cfg->modules[i];
         at[i] = boot_put_high(b, m->bytes, m->len, UINT32_MAX, m->name ? m->name : "module");
         if (!at[i] && m->len)
             return b->err->code;

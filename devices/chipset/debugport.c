@@ -1,6 +1,7 @@
 /*
- * devices/chipset/debugport.c: ports for tests and early output: debug console 0xe9 and 0x402 (reads
- * tell that it is there), debug exit 0xf4 (0: pass), POST code 0x80, port 0x92 (fast reset; A20 is on).
+ * devices/chipset/debugport.c: ports for tests and early output: debug console 0xe9 and 0x402
+ * (reads tell that it is there), debug exit 0xf4 (0: pass), POST code 0x80, port 0x92 (fast reset;
+ * A20 is on).
  */
 #include <stdlib.h>
 

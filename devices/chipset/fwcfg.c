@@ -1,6 +1,6 @@
 /*
- * devices/chipset/fwcfg.c: firmware configuration device (abi/fwcfg.h): selected item is read byte by
- * byte or by DMA. Items: signature, id, RAM size, processors, file directory, files.
+ * devices/chipset/fwcfg.c: firmware configuration device (abi/fwcfg.h): selected item is read byte
+ * by byte or by DMA. Items: signature, id, RAM size, processors, file directory, files.
  * Not modelled: writes to items (ignored; DMA writes report an error).
  */
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /*
  * devices/chipset/pit.c: 8254 timer (Intel 8254 datasheet) and the speaker/gate port 0x61.
  *
- * Counter 0 drives IRQ 0, counter 2 is gated by port 0x61 and read back in its bit 5. The input clock is
- * 1193182 Hz in virtual time; counts are computed on access, only OUT edges of counter 0 are events.
- * Not modelled: BCD counting is done in binary (STUB), mode 5 triggers, the speaker.
+ * Counter 0 drives IRQ 0, counter 2 is gated by port 0x61 and read back in its bit 5. The input
+ * clock is 1193182 Hz in virtual time; counts are computed on access, only OUT edges of counter 0
+ * are events. Not modelled: BCD counting is done in binary (STUB), mode 5 triggers, the speaker.
  */
 #include <stdlib.h>
 

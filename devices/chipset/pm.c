@@ -1,6 +1,6 @@
 /*
- * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer, GPE0
- * (no events). Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
+ * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer,
+ * GPE0 (no events). Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
  * Not modelled: S1-S4, power and sleep buttons, the timer's overflow event.
  */
 #include <stdlib.h>

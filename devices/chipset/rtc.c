@@ -1,9 +1,10 @@
 /*
  * devices/chipset/rtc.c: MC146818 real-time clock and CMOS RAM at ports 0x70/0x71.
  *
- * Time is the configured start date plus virtual time; a guest that sets the clock shifts it. Periodic,
- * alarm and update-ended interrupts on IRQ 8. Date is always read in the format that register B says.
- * Not modelled: daylight saving, the square wave, 12-hour alarms with "don't care" in BCD PM form.
+ * Time is the configured start date plus virtual time; a guest that sets the clock shifts it.
+ * Periodic, alarm and update-ended interrupts on IRQ 8. Date is always read in the format that
+ * register B says. Not modelled: daylight saving, the square wave, 12-hour alarms with "don't care"
+ * in BCD PM form.
  */
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * devices/serial/uart.h: a 16550A serial port. Output leaves at once through `out`; input comes from
- * the sink "serialN". PC16550D datasheet.
+ * devices/serial/uart.h: a 16550A serial port. Output leaves at once through `out`; input comes
+ * from the sink "serialN". PC16550D datasheet.
  */
 #ifndef DEVICES_SERIAL_UART_H
 #define DEVICES_SERIAL_UART_H

@@ -2,9 +2,9 @@
  * devices/serial/vcons.c: virtio-console (vcons.h): modern PCI transport in BAR 4 (common, ISR,
  * device, notify at 4 KiB each), MSI-X in BAR 1, split queues without indirect or event index.
  *
- * Queues: 0/1 receive/transmit of port 0, 2/3 control, then two for each further port. Every index and
- * length that the guest wrote is bounded; a chain that makes no sense stops the queue (NEEDS_RESET).
- * Not modelled: legacy transport, INTx, resize, emergency write.
+ * Queues: 0/1 receive/transmit of port 0, 2/3 control, then two for each further port. Every index
+ * and length that the guest wrote is bounded; a chain that makes no sense stops the queue
+ * (NEEDS_RESET). Not modelled: legacy transport, INTx, resize, emergency write.
  */
 #include "devices/serial/vcons.h"
 

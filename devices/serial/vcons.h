@@ -1,7 +1,7 @@
 /*
- * devices/serial/vcons.h: virtio-console, a modern virtio PCI function with named ports (multiport).
- * What the guest writes to port NAME leaves as source "console/NAME"; the input sink of the same
- * name feeds its receive queue.
+ * devices/serial/vcons.h: virtio-console, a modern virtio PCI function with named ports
+ * (multiport). What the guest writes to port NAME leaves as source "console/NAME"; the input sink
+ * of the same name feeds its receive queue.
  */
 #ifndef DEVICES_SERIAL_VCONS_H
 #define DEVICES_SERIAL_VCONS_H

@@ -56,7 +56,7 @@ static void add_port(struct images *im, const char *prefix, const char *name)
 
 static int add_module(struct images *im, const char *path, const char *name, struct err *err)
 {
-    struct machine_module *m = &im->module[im->module_count];
+    struct boot_module *m = &im->module[im->module_count];
 
     m->name = name;
     if (get_stack_image(&im->module_file[im->module_count], path, name, &m->bytes, &m->len, err) <
@@ -100,7 +100,7 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
         snprintf(im->cmdline, sizeof(im->cmdline), "%s", opt_text(o, OPT_ID_HVAPPEND));
     if (im->vm_count)
         im->module[im->module_count++] =
-            (struct machine_module){"vms.cpio", im->vms.data, im->vms.size};
+            (struct boot_module){"vms.cpio", im->vms.data, im->vms.size};
     return 0;
 }
 
@@ -118,7 +118,7 @@ static int add_initrds(struct images *im, const char *list, struct err *err)
         struct file *f = &im->module_file[im->module_count];
         if (file_read(f, path, FILE_LIMIT, err) < 0)
             return err_wrap(err, "cannot load the initial RAM disk");
-        im->module[im->module_count++] = (struct machine_module){opt_rows[OPT_ID_INITRD].name,
+        im->module[im->module_count++] = (struct boot_module){opt_rows[OPT_ID_INITRD].name,
                                                                  f->data, f->size};
         list = comma ? comma + 1 : NULL;
     }

@@ -11,6 +11,7 @@
 #include "lib/cpio.h"
 #include "lib/err.h"
 #include "lib/file.h"
+#include "devices/boot/boot.h"
 #include "machine/machine.h"
 
 enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
@@ -30,7 +31,7 @@ struct images {
     enum plan plan;
     struct file kernel;
     struct file module_file[IMAGES_MODULES];
-    struct machine_module module[IMAGES_MODULES];
+    struct boot_module module[IMAGES_MODULES];
     unsigned module_count;
     struct vm_spec vm[OPT_LIST_MAX];
     unsigned vm_count;

@@ -1,6 +1,6 @@
 /*
- * The root partition's start: its ELF image to where it says, a PVH start info in low memory, VP 0 in
- * 32-bit flat protected mode at the PVH entry.
+ * The root partition's start: its ELF image to where it says, a PVH start info in low memory, VP 0
+ * in 32-bit flat protected mode at the PVH entry.
  */
 #include "hypervisor/boot/boot.h"
 #include "hypervisor/sched/sched.h"

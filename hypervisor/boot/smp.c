@@ -1,5 +1,6 @@
 /*
- * The other processors: found in the MADT (ACPI 6.4, 5.2.12), started by INIT-SIPI-SIPI (SDM 3A 8.4).
+ * The other processors: found in the MADT (ACPI 6.4, 5.2.12), started by INIT-SIPI-SIPI (SDM 3A
+ * 8.4).
  */
 #include "hypervisor/apic/hv_apic.h"
 #include "hypervisor/boot/boot.h"

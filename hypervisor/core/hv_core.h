@@ -1,10 +1,10 @@
 /*
  * The hypervisor's objects: logical processors (LP), partitions, virtual processors (VP).
  *
- * Locking: one lock, hv_lock, guards everything here. An LP takes it right after a VM exit and drops
- * it right before VM entry, so code between runs alone. Host interrupts stay off except in idle.
- * A VP lives on one LP for all its life (vp->lp): its VMCS is only ever active there. Another LP
- * that needs its registers asks that LP to copy them to memory (hv_vp_fetch).
+ * Locking: one lock, hv_lock, guards everything here. An LP takes it right after a VM exit and
+ * drops it right before VM entry, so code between runs alone. Host interrupts stay off except in
+ * idle. A VP lives on one LP for all its life (vp->lp): its VMCS is only ever active there. Another
+ * LP that needs its registers asks that LP to copy them to memory (hv_vp_fetch).
  *
  * The structures are public within the hypervisor on purpose.
  */
@@ -95,7 +95,8 @@ struct hv_regs {
     uint16_t gdt_limit, idt_limit;
 };
 
-/* MSRs that hardware does not switch with the VMCS; written under an intercept, so the copy holds. */
+/* MSRs that hardware does not switch with the VMCS; written under an intercept, so the copy
+ * holds. */
 enum { HV_SWMSR_STAR, HV_SWMSR_LSTAR, HV_SWMSR_CSTAR, HV_SWMSR_SFMASK, HV_SWMSR_TSC_AUX,
        HV_SWMSR_COUNT };
 

@@ -21,8 +21,8 @@ static void reload(const struct hv_lp *lp)
         hv_vmptrld(lp->current->vmcs);
 }
 
-/* Copies the registers of the VP that another LP asks for, or lets go of a VMCS. Touches nothing else:
- * the asking LP holds the lock. */
+/* Copies the registers of the VP that another LP asks for, or lets go of a VMCS. Touches nothing
+ * else: the asking LP holds the lock. */
 void hv_lp_service(struct hv_lp *lp)
 {
     if (stopped)

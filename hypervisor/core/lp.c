@@ -101,8 +101,8 @@ static void run(struct hv_lp *lp, struct hv_vp *vp)
     lp->in_guest = 0;
     hv_lp_service(lp);
     hv_lock();
-    /* While this LP waited, another may have deleted the VP or given it a new RIP: then the exit is of
-     * a VP that is no more. An interrupt has to be taken in any case. */
+    /* While this LP waited, another may have deleted the VP or given it a new RIP: then the exit is
+     * of a VP that is no more. An interrupt has to be taken in any case. */
     if (lp->current == vp && vp->epoch == epoch)
         hv_exit_dispatch(vp);
     else if (interrupt)

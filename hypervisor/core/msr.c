@@ -1,6 +1,6 @@
 /*
- * Architectural MSRs of guests: what a stock kernel touches at boot is held per VP, the rest is #GP.
- * The registers that the VMCS or the VP switch carries pass through the MSR bitmap.
+ * Architectural MSRs of guests: what a stock kernel touches at boot is held per VP, the rest is
+ * #GP. The registers that the VMCS or the VP switch carries pass through the MSR bitmap.
  * Not modelled: DEBUGCTL bits, machine-check banks, performance counters, microcode update.
  */
 #include "hypervisor/apic/hv_apic.h"

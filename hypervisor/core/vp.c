@@ -98,7 +98,8 @@ uint32_t hv_vp_create(struct hv_partition *p, uint32_t index, struct hv_lp *lp)
     return HV_STATUS_SUCCESS;
 }
 
-/* The processor may keep parts of an active VMCS: its LP clears it before the page is used again. */
+/* The processor may keep parts of an active VMCS: its LP clears it before the page is used
+ * again. */
 static void release_vmcs(struct hv_vp *vp)
 {
     struct hv_lp *lp = vp->lp, *self = hv_this_lp();
@@ -227,7 +228,8 @@ void hv_vp_fetch(struct hv_vp *vp)
         hv_vmptrld(self->current->vmcs);
 }
 
-/* Past the instruction that exited. Not modelled: a single-step trap after an emulated instruction. */
+/* Past the instruction that exited. Not modelled: a single-step trap after an emulated
+ * instruction. */
 void hv_vp_advance(struct hv_vp *vp)
 {
     hv_vp_set_rip(vp, vp->rip + hv_vmread(VMCS_EXIT_INSN_LEN));

@@ -1,9 +1,9 @@
 /*
  * EPT trees (SDM 3C 29.3): the guest-physical space of a partition.
  *
- * A child's tree holds what the root mapped with HvCallMapGpaPages. The root's tree is the identity,
- * filled on demand in 2 MiB pages and split where the hypervisor keeps something back: its own
- * memory, deposited pages, overlays and the local APIC page.
+ * A child's tree holds what the root mapped with HvCallMapGpaPages. The root's tree is the
+ * identity, filled on demand in 2 MiB pages and split where the hypervisor keeps something back:
+ * its own memory, deposited pages, overlays and the local APIC page.
  * Not modelled: accessed and dirty bits, 1 GiB pages, freeing of tables before the partition dies.
  */
 #include "hypervisor/mm/mm.h"
@@ -111,7 +111,8 @@ uint32_t hv_ept_map(struct hv_partition *p, uint64_t gpa, uint64_t hpa, uint32_t
     return HV_STATUS_SUCCESS;
 }
 
-/* 4 KiB at a time; false: no page to split a large one with. The caller calls hv_ept_changed once at the end. */
+/* 4 KiB at a time; false: no page to split a large one with. The caller calls hv_ept_changed
+ * once at the end. */
 bool hv_ept_unmap(struct hv_partition *p, uint64_t gpa)
 {
     int level;

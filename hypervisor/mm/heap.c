@@ -1,6 +1,6 @@
 /*
- * The hypervisor's pages: a bump pointer and a list of freed ones. Only what belongs to the root and
- * to the hypervisor itself comes from here; children live on deposited pages.
+ * The hypervisor's pages: a bump pointer and a list of freed ones. Only what belongs to the root
+ * and to the hypervisor itself comes from here; children live on deposited pages.
  */
 #include "hypervisor/mm/mm.h"
 

@@ -3,8 +3,8 @@
  * VPs that live there.
  *
  * A partition's TSC and reference counter both start at 0 when it is created, so that the offset of
- * its reference TSC page is 0: time = (tsc * scale) >> 64 in 100 ns units, exact in the page, the MSR
- * and the timers alike (TLFS 12.7).
+ * its reference TSC page is 0: time = (tsc * scale) >> 64 in 100 ns units, exact in the page, the
+ * MSR and the timers alike (TLFS 12.7).
  */
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/apic/hv_apic.h"
@@ -13,7 +13,8 @@
 uint64_t hv_tsc_hz;
 static uint64_t scale;
 
-/* TSC ticks in 10 ms of the PIT's channel 2 (1193182 Hz), which counts whether or not IRQ 0 is used. */
+/* TSC ticks in 10 ms of the PIT's channel 2 (1193182 Hz), which counts whether or not IRQ 0 is
+ * used. */
 static uint64_t pit_10ms(void)
 {
     const uint32_t count = 11932;
@@ -44,7 +45,10 @@ void hv_timer_init(void)
         hv_tsc_hz = 20000000; /* the scale below needs more than 10 MHz */
     /* floor(10^7 * 2^64 / hz) */
     uint64_t rem;
-    __asm__("divq %4" : "=a"(scale), "=d"(rem) : "0"(0ull), "1"(10000000ull), "r"(hv_tsc_hz) : "cc");
+    __asm__("divq %4"
+            : "=a"(scale), "=d"(rem)
+            : "0"(0ull), "1"(10000000ull), "r"(hv_tsc_hz)
+            : "cc");
     hv_log(HV_LOG_INFO, "TSC %lu kHz by %s", hv_tsc_hz / 1000, from);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Synthetic MSRs 0x40000000-0x400010ff (TLFS 2-12): privilege first, then the register's own rules.
- * False means #GP. The clock registers work before GUEST_OS_ID is set, since guests read them first.
- * Not modelled: STATS, SYNDBG, NPIEP, reenlightenment, unhalted timer, nested SynIC, SIRBP.
+ * False means #GP. The clock registers work before GUEST_OS_ID is set, since guests read them
+ * first. Not modelled: STATS, SYNDBG, NPIEP, reenlightenment, unhalted timer, nested SynIC, SIRBP.
  */
 #include "hypervisor/apic/hv_apic.h"
 #include "hypervisor/icept/icept.h"

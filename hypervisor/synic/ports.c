@@ -1,6 +1,6 @@
 /*
- * Ports and connections (TLFS 11.4-11.6): a connection id of the sender leads to a port, the port to
- * a SINT of a VP of the receiver. Message ports have HV_PORT_BUFFERS messages in flight at most.
+ * Ports and connections (TLFS 11.4-11.6): a connection id of the sender leads to a port, the port
+ * to a SINT of a VP of the receiver. Message ports have HV_PORT_BUFFERS messages in flight at most.
  * Not modelled: monitor and doorbell ports.
  */
 #include "hypervisor/mm/mm.h"
@@ -229,7 +229,8 @@ uint32_t hv_signal_event(struct hv_partition *p, uint32_t connection, uint32_t f
     return HV_STATUS_SUCCESS;
 }
 
-/* HvCallPostMessageDirect needs no port; its buffers are one hidden port per receiving partition. */
+/* HvCallPostMessageDirect needs no port; its buffers are one hidden port per receiving
+ * partition. */
 uint32_t hv_post_message_direct(struct hv_vp *vp, uint32_t sint, const struct hv_message *m)
 {
     const uint32_t hidden = UINT32_MAX;

@@ -1,6 +1,6 @@
 /*
- * Messages and event flags (TLFS 11.7-11.9). A message goes to the slot of its SINT when the slot is
- * free; else it waits, the slot is flagged "message pending", and EOM or EOI tries again.
+ * Messages and event flags (TLFS 11.7-11.9). A message goes to the slot of its SINT when the slot
+ * is free; else it waits, the slot is flagged "message pending", and EOM or EOI tries again.
  * Not modelled: event-ring page (SIRBP), proxy SINTs.
  */
 #include "hypervisor/synic/hv_synic.h"

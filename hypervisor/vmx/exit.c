@@ -16,11 +16,12 @@ static void dump_and_panic(struct hv_vp *vp, const char *what)
 {
     hv_vp_fetch(vp);
     const struct hv_regs *r = &vp->regs;
-    hv_panic("%s: partition %lu VP %u reason %x qual %lx rip %lx rsp %lx rflags %lx cr0 %lx cr3 %lx "
-             "cr4 %lx efer %lx cs %x gpa %lx gla %lx",
-             what, vp->partition->id, vp->index, vp->exit_reason, hv_vmread(VMCS_EXIT_QUAL), vp->rip,
-             vp->gpr[HV_RSP], vp->rflags, r->cr0, r->cr3, r->cr4, r->efer, r->seg[SEG_CS].selector,
-             hv_vmread(VMCS_GUEST_PHYS_ADDR), hv_vmread(VMCS_GUEST_LINEAR_ADDR));
+    hv_panic(
+        "%s: partition %lu VP %u reason %x qual %lx rip %lx rsp %lx rflags %lx cr0 %lx cr3 %lx "
+        "cr4 %lx efer %lx cs %x gpa %lx gla %lx",
+        what, vp->partition->id, vp->index, vp->exit_reason, hv_vmread(VMCS_EXIT_QUAL), vp->rip,
+        vp->gpr[HV_RSP], vp->rflags, r->cr0, r->cr3, r->cr4, r->efer, r->seg[SEG_CS].selector,
+        hv_vmread(VMCS_GUEST_PHYS_ADDR), hv_vmread(VMCS_GUEST_LINEAR_ADDR));
 }
 
 static void exit_exception(struct hv_vp *vp)
@@ -184,8 +185,8 @@ static void exit_ept_violation(struct hv_vp *vp)
         return;
     if (p->is_root)
         dump_and_panic(vp, "root touched memory that is not its own");
-    hv_icept_gpa(vp, gpa, q, e & (EPT_R | EPT_W | EPT_X) ? HV_MSG_GPA_INTERCEPT
-                                                         : HV_MSG_UNMAPPED_GPA);
+    hv_icept_gpa(vp, gpa, q,
+                 e & (EPT_R | EPT_W | EPT_X) ? HV_MSG_GPA_INTERCEPT : HV_MSG_UNMAPPED_GPA);
 }
 
 static void exit_entry_failure(struct hv_vp *vp)

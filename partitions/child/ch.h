@@ -1,6 +1,6 @@
 /*
- * The tiny child: a guest of a few kilobytes that checks each enlightenment it is given and says what
- * it found on COM1. Runs in a child partition, in long mode, on the identity map of ch_boot.S.
+ * The tiny child: a guest of a few kilobytes that checks each enlightenment it is given and says
+ * what it found on COM1. Runs in a child partition, in long mode, on the identity map of ch_boot.S.
  */
 #ifndef CHILD_CH_H
 #define CHILD_CH_H

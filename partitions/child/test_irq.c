@@ -85,13 +85,14 @@ static void free_slot(uint32_t sint)
 void ch_test_synic(void)
 {
     ch_check("SIMP outside memory faults", !ch_wrmsr(HV_MSR_SIMP, 1ull << 40 | 1), "no #GP");
-    ch_check("synic on", ch_wrmsr(HV_MSR_SIMP, (uint64_t)messages | 1) &&
-             ch_wrmsr(HV_MSR_SIEFP, (uint64_t)events | 1) &&
-             ch_wrmsr(HV_MSR_SINT0 + 2, V_SINT) && ch_wrmsr(HV_MSR_SCONTROL, 1), "#GP");
+    ch_check("synic on",
+             ch_wrmsr(HV_MSR_SIMP, (uint64_t)messages | 1) &&
+                 ch_wrmsr(HV_MSR_SIEFP, (uint64_t)events | 1) &&
+                 ch_wrmsr(HV_MSR_SINT0 + 2, V_SINT) && ch_wrmsr(HV_MSR_SCONTROL, 1),
+             "#GP");
     const uint64_t config = HV_STIMER_AUTO_ENABLE;
     /* direct mode */
-    ch_wrmsr(HV_MSR_STIMER0_CONFIG,
-             config | HV_STIMER_DIRECT | V_STIMER << HV_STIMER_VECTOR_SHIFT);
+    ch_wrmsr(HV_MSR_STIMER0_CONFIG, config | HV_STIMER_DIRECT | V_STIMER << HV_STIMER_VECTOR_SHIFT);
     const uint64_t due = ch_ref_time() + 10000;
     ch_wrmsr(HV_MSR_STIMER0_COUNT, due);
     ch_check("stimer auto-enables", ch_msr(HV_MSR_STIMER0_CONFIG) & HV_STIMER_ENABLE, "disabled");
@@ -105,8 +106,8 @@ void ch_test_synic(void)
     ch_wrmsr(HV_MSR_STIMER0_COUNT + 2, ch_ref_time() + 10000);
     ch_check("stimer message", ch_wait(V_SINT, 1) && message_waits(2), "no message");
     const struct hv_timer_payload *p = (const void *)messages[2].payload;
-    ch_check("stimer payload", messages[2].size == 24 && p->index == 1 &&
-             p->delivery >= p->expiration, "values");
+    ch_check("stimer payload",
+             messages[2].size == 24 && p->index == 1 && p->delivery >= p->expiration, "values");
     ch_wrmsr(HV_MSR_STIMER0_COUNT + 2, ch_ref_time() + 1000);
     for (const uint64_t end = ch_ref_time() + 20000; ch_ref_time() < end;)
         __asm__ volatile("sti; nop; cli");
@@ -116,8 +117,8 @@ void ch_test_synic(void)
     ch_check("EOM delivers the next", ch_wait(V_SINT, 2) && message_waits(2), "no message");
     free_slot(2);
     /* periodic */
-    ch_wrmsr(HV_MSR_STIMER0_CONFIG + 4, config | HV_STIMER_PERIODIC | HV_STIMER_DIRECT |
-             V_BOX << HV_STIMER_VECTOR_SHIFT);
+    ch_wrmsr(HV_MSR_STIMER0_CONFIG + 4,
+             config | HV_STIMER_PERIODIC | HV_STIMER_DIRECT | V_BOX << HV_STIMER_VECTOR_SHIFT);
     ch_wrmsr(HV_MSR_STIMER0_COUNT + 4, 10000);
     ch_check("stimer periodic", ch_wait(V_BOX, 3), "no interrupts");
     ch_wrmsr(HV_MSR_STIMER0_COUNT + 4, 0);
@@ -174,8 +175,8 @@ void ch_test_smp(void)
     ch_check("IPI comes back", ch_wait(V_LOW, 1), "silence");
     *(uint64_t *)ch_in = 0;
     ((uint64_t *)ch_in)[1] = 3; /* all processors, all spaces */
-    ch_check("FlushVirtualAddressSpace", ch_hypercall(HVCALL_FLUSH_VA_SPACE, (uint64_t)ch_in, 0) == 0,
-             "status");
+    ch_check("FlushVirtualAddressSpace",
+             ch_hypercall(HVCALL_FLUSH_VA_SPACE, (uint64_t)ch_in, 0) == 0, "status");
 }
 
 /* XMM0 must survive the other VPs of the LP. */
@@ -183,7 +184,7 @@ void ch_test_fpu(void)
 {
     static const uint64_t in[2] = {0x1122334455667788, 0x99aabbccddeeff00};
     static uint64_t out[2];
-    __asm__ volatile("movups %0, %%xmm7" : : "m"(in) );
+    __asm__ volatile("movups %0, %%xmm7" : : "m"(in));
     const uint64_t end = ch_ref_time() + 50000;
     while (ch_ref_time() < end)
         ch_outb(0x80, 0); /* each one runs the root */

@@ -1,6 +1,6 @@
 /*
- * Interrupts are counted per vector; a fault in a probed instruction is noted and skipped, any other
- * ends the run with failure.
+ * Interrupts are counted per vector; a fault in a probed instruction is noted and skipped, any
+ * other ends the run with failure.
  */
 #include "partitions/child/ch.h"
 

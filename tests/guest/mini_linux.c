@@ -84,7 +84,7 @@ struct hv_reg_assoc *mini_linux_registers(struct hv_reg_assoc *a, uint64_t entry
     return mini_reg(a, HV_REG_RIP, entry);
 }
 
-/* ---- ACPI: hardware-reduced FADT, empty DSDT, MADT with the VPs' local APICs (ACPI 6.4, 5.2) ---- */
+/* ---- ACPI: hardware-reduced FADT, empty DSDT, MADT with the VPs' local APICs (ACPI 6.4, 5.2) - */
 #define ACPI 0xe0000u
 
 static void checksum(uint8_t *p, uint32_t length, uint32_t at)

@@ -1,5 +1,6 @@
 /*
- * tests/isa/engine.c: a bare processor of ours in flat 64-bit user mode, with the memory of the cases.
+ * tests/isa/engine.c: a bare processor of ours in flat 64-bit user mode, with the memory of the
+ * cases.
  *
  * Normal mode runs cpu_run for one instruction: decoder, fast handlers, fault delivery through an
  * IDT whose gates lead to HLT. Semantic mode calls decode() and the row's semantic function alone.
@@ -20,21 +21,21 @@
 #include "tests/isa/isatest.h"
 
 /* guest-physical layout */
-#define PA_PML4 0x1000ull
-#define PA_TABLES 0x2000ull /* further tables, given out in order */
+#define PA_PML4   0x1000ull
+#define PA_TABLES 0x2000ull  /* further tables, given out in order */
 #define PA_KERNEL 0x20000ull /* IDT, GDT, TSS, stubs, stack: 8 pages */
-#define PA_CODE 0x100000ull
-#define PA_DATA 0x110000ull
+#define PA_CODE   0x100000ull
+#define PA_DATA   0x110000ull
 #define VA_KERNEL 0xffffff8000000000ull
-#define K_IDT 0x0000u
-#define K_GDT 0x1000u
-#define K_TSS 0x2000u
-#define K_STUBS 0x3000u
-#define K_STACK 0x6000u /* top */
-#define SEL_KCS 0x10
-#define SEL_UDS 0x2b
-#define SEL_UCS 0x33
-#define SEL_TSS 0x40
+#define K_IDT     0x0000u
+#define K_GDT     0x1000u
+#define K_TSS     0x2000u
+#define K_STUBS   0x3000u
+#define K_STACK   0x6000u /* top */
+#define SEL_KCS   0x10
+#define SEL_UDS   0x2b
+#define SEL_UCS   0x33
+#define SEL_TSS   0x40
 
 struct engine_side {
     struct cpu *c;
@@ -46,7 +47,7 @@ struct engine_side {
     uint64_t next_table;
 };
 
-/* ---- guest memory ------------------------------------------------------------------------------- */
+/* ---- guest memory ---------------------------------------------------------------------------- */
 
 static void map_page(struct engine_side *e, uint64_t va, uint64_t pa, uint64_t bits)
 {
@@ -64,8 +65,10 @@ static void map_page(struct engine_side *e, uint64_t va, uint64_t pa, uint64_t b
 
 static void build_kernel(struct engine_side *e)
 {
-    static const uint64_t gdt[9] = {[2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
-                                    [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
+    static const uint64_t gdt[9] = {[2] = 0x00af9b000000ffff,
+                                    [3] = 0x00cf93000000ffff,
+                                    [5] = 0x00cff3000000ffff,
+                                    [6] = 0x00affb000000ffff,
                                     [8] = 0};
     memcpy(e->kernel + K_GDT, gdt, sizeof gdt);
     for (unsigned v = 0; v < 256; v++) {
@@ -99,7 +102,7 @@ static void build_memory(struct engine_side *e)
     memset(e->code, 0xcc, CODE_SIZE);
 }
 
-/* ---- processor state ---------------------------------------------------------------------------- */
+/* ---- processor state ------------------------------------------------------------------------- */
 
 static struct seg flat(uint16_t sel, uint32_t attr)
 {
@@ -109,7 +112,8 @@ static struct seg flat(uint16_t sel, uint32_t attr)
 static void user_mode(struct cpu *c)
 {
     const uint32_t data = SA_P | SA_S | SA_RW | SA_ACCESSED | SA_DB | SA_G | SA_DPL;
-    c->seg[SEG_CS] = flat(SEL_UCS, SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_L | SA_G | SA_DPL);
+    c->seg[SEG_CS] = flat(SEL_UCS,
+                          SA_P | SA_S | SA_CODE | SA_RW | SA_ACCESSED | SA_L | SA_G | SA_DPL);
     c->seg[SEG_SS] = c->seg[SEG_DS] = c->seg[SEG_ES] = flat(SEL_UDS, data);
     c->seg[SEG_FS] = c->seg[SEG_GS] = flat(SEL_UDS, data);
     c->seg[SEG_GS].base = GS_BASE;
@@ -129,8 +133,8 @@ static void system_state(struct cpu *c)
     c->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
     c->gdtr = (struct dtable){.base = VA_KERNEL + K_GDT, .limit = 9 * 8 - 1};
     c->idtr = (struct dtable){.base = VA_KERNEL + K_IDT, .limit = 256 * 16 - 1};
-    c->seg[SEG_TR] = (struct seg){.base = VA_KERNEL + K_TSS, .limit = 103,
-                                  .attr = SA_P | ST_TSS_BUSY, .sel = SEL_TSS};
+    c->seg[SEG_TR] = (struct seg){
+        .base = VA_KERNEL + K_TSS, .limit = 103, .attr = SA_P | ST_TSS_BUSY, .sel = SEL_TSS};
 }
 
 struct engine_side *engine_side_new(bool semantic)
@@ -185,7 +189,7 @@ const struct isa_row *engine_side_decode(struct engine_side *e, const struct tes
     return insn_row(i);
 }
 
-/* ---- one case ----------------------------------------------------------------------------------- */
+/* ---- one case -------------------------------------------------------------------------------- */
 
 static void load_case(struct engine_side *e, const struct test_case *t)
 {
@@ -280,7 +284,7 @@ static void run_semantic(struct engine_side *e, const struct test_case *t, struc
                    (unsigned)(rip & 4095), c->mode, c->features);
             c->r[R_PAGE] = rip & ~4095ull;
             c->rip = rip + i.len;
-            insn_sem(&i)(c, &i);
+            insn_sem (&i)(c, &i);
             rip = c->rip;
         }
     }

@@ -40,24 +40,52 @@ static bool sem_is(const struct isa_row *row, const char *prefix)
     return !strncmp(row->sem_name, prefix, strlen(prefix));
 }
 
-/* ---- what the row says -------------------------------------------------------------------------- */
+/* ---- what the row says ----------------------------------------------------------------------- */
 
 static unsigned operand_size(const struct gen *g, unsigned op)
 {
     switch (op) {
-    case OP_Eb: case OP_Mb: case OP_Wb: case OP_Ob: return 1;
-    case OP_Ew: case OP_Mw: case OP_Ww: return 2;
-    case OP_Ed: case OP_Md: case OP_Wd: case OP_Qd: return 4;
-    case OP_Eq: case OP_Mq: case OP_Wq: case OP_Qq: return 8;
-    case OP_Wdq: case OP_Mdq: return 16;
-    case OP_Mt: return 10;
-    case OP_M28: case OP_M14: return 28;
-    case OP_M108: case OP_M94: return 108;
-    case OP_M512: return 512;
-    case OP_Ey: return g->rex & 8 ? 8 : 4;
-    case OP_Ev: case OP_Ov: return g->osize;
-    case OP_M: return 16;
-    default: return 0;
+    case OP_Eb:
+    case OP_Mb:
+    case OP_Wb:
+    case OP_Ob:
+        return 1;
+    case OP_Ew:
+    case OP_Mw:
+    case OP_Ww:
+        return 2;
+    case OP_Ed:
+    case OP_Md:
+    case OP_Wd:
+    case OP_Qd:
+        return 4;
+    case OP_Eq:
+    case OP_Mq:
+    case OP_Wq:
+    case OP_Qq:
+        return 8;
+    case OP_Wdq:
+    case OP_Mdq:
+        return 16;
+    case OP_Mt:
+        return 10;
+    case OP_M28:
+    case OP_M14:
+        return 28;
+    case OP_M108:
+    case OP_M94:
+        return 108;
+    case OP_M512:
+        return 512;
+    case OP_Ey:
+        return g->rex & 8 ? 8 : 4;
+    case OP_Ev:
+    case OP_Ov:
+        return g->osize;
+    case OP_M:
+        return 16;
+    default:
+        return 0;
     }
 }
 
@@ -98,7 +126,7 @@ bool gen_usable(const struct isa_row *row)
     return !(row->attrs & (A_NOTEST | A_I64)) && !(differ_of(row) & DF_SKIP);
 }
 
-/* ---- prefixes ----------------------------------------------------------------------------------- */
+/* ---- prefixes -------------------------------------------------------------------------------- */
 
 static bool has_memory(const struct gen *g)
 {
@@ -122,8 +150,8 @@ static void choose_prefixes(struct gen *g)
         p[n++] = 0xf3;
     if (row->prefix == PX_F2)
         p[n++] = 0xf2;
-    if (row->prefix == PX_ANY && row->map == MAP_1 && row->opcode != 0x90 && !(differ_of(row) & DF_NOREP) &&
-        chance(&g->r, row->attrs & A_REP ? 60 : 4)) {
+    if (row->prefix == PX_ANY && row->map == MAP_1 && row->opcode != 0x90 &&
+        !(differ_of(row) & DF_NOREP) && chance(&g->r, row->attrs & A_REP ? 60 : 4)) {
         g->rep = true;
         p[n++] = chance(&g->r, 60) ? 0xf3 : 0xf2;
     }
@@ -174,7 +202,7 @@ static uint8_t choose_opcode(struct gen *g)
     return op;
 }
 
-/* ---- memory operands ---------------------------------------------------------------------------- */
+/* ---- memory operands ------------------------------------------------------------------------- */
 
 static uint64_t choose_target(struct gen *g, unsigned size)
 {
@@ -217,7 +245,8 @@ static void solve(struct gen *g, int base, int index, unsigned scale, uint64_t o
         set_reg(g, (unsigned)index, iv);
     }
     if (base >= 0)
-        set_reg(g, (unsigned)base, (g->adsz ? (uint32_t)(want - (iv << scale)) : want - (iv << scale)) | junk);
+        set_reg(g, (unsigned)base,
+                (g->adsz ? (uint32_t)(want - (iv << scale)) : want - (iv << scale)) | junk);
 }
 
 static void put_memory(struct gen *g, unsigned reg)
@@ -277,7 +306,7 @@ static void put_modrm(struct gen *g)
     g->mod = (uint8_t)reg;
 }
 
-/* ---- immediates, displacements ------------------------------------------------------------------ */
+/* ---- immediates, displacements --------------------------------------------------------------- */
 
 /* Never into the instruction itself: the host would loop. */
 static void put_branch(struct gen *g, unsigned bytes)
@@ -295,22 +324,37 @@ static void put_immediates(struct gen *g)
     for (unsigned k = 0; k < 3; k++) {
         const uint64_t v = value_int(&g->r);
         switch (g->row->op[k]) {
-        case OP_Ib: case OP_Ibs: put(g, k && sem_is(g->row, "enter") ? below(&g->r, 40) : v, 1); break;
-        case OP_Iw: put(g, chance(&g->r, 80) ? v & 0xff : v, 2); break;
-        case OP_Iz: put(g, v, g->osize == 2 ? 2 : 4); break;
-        case OP_Iv: put(g, v, g->osize); break;
-        case OP_Jb: put_branch(g, 1); break;
-        case OP_Jz: put_branch(g, g->osize == 2 ? 2 : 4); break;
-        case OP_Ob: case OP_Ov:
+        case OP_Ib:
+        case OP_Ibs:
+            put(g, k && sem_is(g->row, "enter") ? below(&g->r, 40) : v, 1);
+            break;
+        case OP_Iw:
+            put(g, chance(&g->r, 80) ? v & 0xff : v, 2);
+            break;
+        case OP_Iz:
+            put(g, v, g->osize == 2 ? 2 : 4);
+            break;
+        case OP_Iv:
+            put(g, v, g->osize);
+            break;
+        case OP_Jb:
+            put_branch(g, 1);
+            break;
+        case OP_Jz:
+            put_branch(g, g->osize == 2 ? 2 : 4);
+            break;
+        case OP_Ob:
+        case OP_Ov:
             g->target = choose_target(g, g->osize);
             put(g, g->target - (g->gs ? GS_BASE : 0), g->adsz ? 4 : 8);
             break;
-        default: break;
+        default:
+            break;
         }
     }
 }
 
-/* ---- registers ---------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 static void implicit(struct gen *g, unsigned reg, uint64_t v)
 {
@@ -399,15 +443,21 @@ static void choose_registers(struct gen *g)
         other_registers(g);
 }
 
-/* ---- floating-point state ----------------------------------------------------------------------- */
+/* ---- floating-point state -------------------------------------------------------------------- */
 
 static uint8_t choose_tags(struct gen *g, unsigned top)
 {
     switch (below(&g->r, 8)) {
-    case 0: return (uint8_t)rnd(&g->r);
-    case 1: return 0;
-    case 2: case 3: case 4: return (uint8_t)~(1u << ((top + 7) & 7));
-    default: return 0xff;
+    case 0:
+        return (uint8_t)rnd(&g->r);
+    case 1:
+        return 0;
+    case 2:
+    case 3:
+    case 4:
+        return (uint8_t) ~(1u << ((top + 7) & 7));
+    default:
+        return 0xff;
     }
 }
 
@@ -470,7 +520,7 @@ static void choose_sse(struct gen *g)
         value_vec(&g->r, fx + FX_XMM + 16 * k);
 }
 
-/* ---- the case ----------------------------------------------------------------------------------- */
+/* ---- the case -------------------------------------------------------------------------------- */
 
 static void patch_rip(struct gen *g, uint64_t rip)
 {
@@ -529,7 +579,7 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
     return true;
 }
 
-/* ---- chains ------------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 /* Rows that can follow: nothing that the vendors disagree on, no implicit pointers. */
 static bool chainable(const struct isa_row *row)
@@ -554,11 +604,14 @@ void gen_chain(uint64_t seed, uint64_t number, const uint32_t *rows, unsigned ro
     if (!chainable(first) || ends(first))
         return;
     for (unsigned k = 0; k < more; k++) {
-        struct gen g = {.r = r, .row = &isa_rows[rows[below(&r, row_count)]], .t = t,
-                        .rip_disp_at = -1, .chained = true};
+        struct gen g = {.r = r,
+                        .row = &isa_rows[rows[below(&r, row_count)]],
+                        .t = t,
+                        .rip_disp_at = -1,
+                        .chained = true};
         g.r.s = rnd(&r);
-        if (!chainable(g.row) || (g.row->fl_read & t->undefined) ||
-            sem_is(g.row, "call_e") || sem_is(g.row, "jmp_e"))
+        if (!chainable(g.row) || (g.row->fl_read & t->undefined) || sem_is(g.row, "call_e") ||
+            sem_is(g.row, "jmp_e"))
             continue;
         build(&g);
         if (g.n > 15 || t->len + g.n > sizeof t->code)

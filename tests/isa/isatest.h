@@ -1,9 +1,9 @@
 /*
  * tests/isa/isatest.h: random instructions, run by the host's processor and by the engine.
  *
- * One case is one 64-bit user-mode instruction, or a short chain, with all registers and memory. Both sides see
- * the same bytes at the same addresses: CODE is read-only and executable, DATA is two writable
- * pages and a read-only one; everything around is unmapped.
+ * One case is one 64-bit user-mode instruction, or a short chain, with all registers and memory.
+ * Both sides see the same bytes at the same addresses: CODE is read-only and executable, DATA is
+ * two writable pages and a read-only one; everything around is unmapped.
  */
 #ifndef TESTS_ISA_ISATEST_H
 #define TESTS_ISA_ISATEST_H

@@ -25,7 +25,7 @@ struct options {
 };
 
 static const struct differ differs[] = {
-#define DIFFER(sem_, mnemonic_, what_, reason_)                                                   \
+#define DIFFER(sem_, mnemonic_, what_, reason_) \
     {.sem = sem_, .mnemonic = mnemonic_, .what = what_, .reason = reason_},
 #include "tests/isa/differ.def"
 #undef DIFFER
@@ -43,7 +43,7 @@ unsigned differ_of(const struct isa_row *row)
     return what;
 }
 
-/* ---- comparison --------------------------------------------------------------------------------- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 static const char *const reg_name[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -142,8 +142,8 @@ static void compare_memory(struct report *rep, const uint8_t *pattern, const str
     for (unsigned k = first; k < DATA_RW && shown < 16; k++) {
         if (a[k] == b[k] || ((df & DF_FX_MEM) && env_byte(row, k - first, wide)))
             continue;
-        note(rep, "    [%llx]  host %02x ours %02x was %02x\n",
-             (unsigned long long)(DATA_VA + k), a[k], b[k], pattern[k]);
+        note(rep, "    [%llx]  host %02x ours %02x was %02x\n", (unsigned long long)(DATA_VA + k),
+             a[k], b[k], pattern[k]);
         shown++;
     }
 }
@@ -154,12 +154,16 @@ static void compare(struct report *rep, const struct test_case *t, const uint8_t
 {
     const unsigned df = row ? differ_of(row) : 0;
     if (h->vec != o->vec)
-        note(rep, "    vector   host %d (error %x, cr2 %llx) ours %d (error %x, cr2 %llx)\n", h->vec,
-             h->err, (unsigned long long)h->cr2, o->vec, o->err, (unsigned long long)o->cr2);
+        note(rep, "    vector   host %d (error %x, cr2 %llx) ours %d (error %x, cr2 %llx)\n",
+             h->vec, h->err, (unsigned long long)h->cr2, o->vec, o->err,
+             (unsigned long long)o->cr2);
     const bool fault = h->vec != VEC_NONE;
     if (fault && h->vec == o->vec) {
-        const uint32_t free_bits = h->vec == 14 && h->cr2 >> 40 >= 0x7f ? 1 : 0; /* the kernel's: P is its own */
-        if (((h->err ^ o->err) & ~free_bits) && !(df & DF_FAULT) && (h->vec == 14 || h->vec == 13 || h->vec == 12))
+        const uint32_t free_bits = h->vec == 14 && h->cr2 >> 40 >= 0x7f
+                                       ? 1
+                                       : 0; /* the kernel's: P is its own */
+        if (((h->err ^ o->err) & ~free_bits) && !(df & DF_FAULT) &&
+            (h->vec == 14 || h->vec == 13 || h->vec == 12))
             note(rep, "    error    host %x ours %x\n", h->err, o->err);
         if (h->cr2 != o->cr2 && !(df & DF_FAULT))
             note(rep, "    cr2      host %llx ours %llx\n", (unsigned long long)h->cr2,
@@ -174,8 +178,11 @@ static void compare(struct report *rep, const struct test_case *t, const uint8_t
                  (unsigned long long)h->r[n], (unsigned long long)o->r[n],
                  (unsigned long long)t->r[n]);
     }
-    const uint64_t undefined = row && (!fault || t->insns > 1) ? t->undefined | (t->insns > 1 && fault ? FL_ARITH : 0) : 0;
-    const uint64_t diff = (h->flags ^ o->flags) & (FL_ARITH | FL_DF | FL_AC | FL_NT | FL_ID) & ~undefined;
+    const uint64_t undefined = row && (!fault || t->insns > 1)
+                                   ? t->undefined | (t->insns > 1 && fault ? FL_ARITH : 0)
+                                   : 0;
+    const uint64_t diff = (h->flags ^ o->flags) & (FL_ARITH | FL_DF | FL_AC | FL_NT | FL_ID) &
+                          ~undefined;
     if (diff)
         note(rep, "    flags    host %llx ours %llx was %llx differ %llx\n",
              (unsigned long long)h->flags, (unsigned long long)o->flags,
@@ -209,7 +216,8 @@ static void print_case(const struct test_case *t, const struct isa_row *row, uin
     hex(b, t->fx + FX_ST + 16, 10);
     printf(" st1 %s\n", b);
     for (unsigned n = 0; n < 16; n++)
-        printf("    %s %016llx%s", reg_name[n], (unsigned long long)t->r[n], n % 4 == 3 ? "\n" : "");
+        printf("    %s %016llx%s", reg_name[n], (unsigned long long)t->r[n],
+               n % 4 == 3 ? "\n" : "");
     if (row && row->feature >= F_SSE && row->feature <= F_SSE42 && t->len >= 2) {
         const unsigned modrm = t->code[t->len - 1];
         for (unsigned k = 0; k < 16; k++) {
@@ -247,7 +255,7 @@ static bool is_free(const struct isa_row *row, const struct insn *i, const struc
     return (df & DF_COUNT) && i->osize == 2 && (count & 31) > 16;
 }
 
-/* ---- runs --------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static bool row_wanted(const struct isa_row *row, const char *filter)
 {
@@ -269,7 +277,8 @@ static unsigned choose_rows(const struct options *o, uint32_t *rows)
 }
 
 static void fill_batch(struct shared *s, struct engine_side *e, const struct options *o,
-                       const uint32_t *rows, unsigned row_count, uint64_t *number, uint64_t *numbers)
+                       const uint32_t *rows, unsigned row_count, uint64_t *number,
+                       uint64_t *numbers)
 {
     gen_pattern(o->seed ^ *number * 0x632be59bd9b4e019ull, s->pattern);
     engine_side_batch(e, s->pattern);
@@ -325,8 +334,8 @@ static int run(const struct options *o, const char *name)
     }
     engine_side_free(e);
     native_stop();
-    printf("%s %s: %llu cases of %u rows, %u differ\n", failures || !row_count ? "not ok" : "ok", name,
-           (unsigned long long)done, row_count, failures);
+    printf("%s %s: %llu cases of %u rows, %u differ\n", failures || !row_count ? "not ok" : "ok",
+           name, (unsigned long long)done, row_count, failures);
     return failures || !row_count;
 }
 
@@ -336,10 +345,10 @@ static void list_rows(const struct options *o)
         const struct isa_row *r = &isa_rows[k];
         if (row_wanted(r, o->rows))
             printf("%-12s %-14s %s\n", r->mnemonic, r->sem_name,
-                   gen_usable(r)             ? "tested"
-                   : r->attrs & A_I64        ? "not in 64-bit mode"
-                   : differ_of(r) & DF_SKIP  ? "host differs"
-                                             : "system or host-dependent");
+                   gen_usable(r)            ? "tested"
+                   : r->attrs & A_I64       ? "not in 64-bit mode"
+                   : differ_of(r) & DF_SKIP ? "host differs"
+                                            : "system or host-dependent");
     }
     for (unsigned n = 0; n < sizeof differs / sizeof differs[0]; n++)
         printf("differs: %s: %s\n", differs[n].sem ? differs[n].sem : differs[n].mnemonic,

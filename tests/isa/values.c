@@ -1,5 +1,6 @@
 /*
- * tests/isa/values.c: numbers that find mistakes: corners of every format, and pairs that are close.
+ * tests/isa/values.c: numbers that find mistakes: corners of every format, and pairs that are
+ * close.
  */
 #include <string.h>
 

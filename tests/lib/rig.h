@@ -1,5 +1,6 @@
 /*
- * tests/lib/rig.h: a bare processor with RAM, bus and clock for unit tests, and page-table building.
+ * tests/lib/rig.h: a bare processor with RAM, bus and clock for unit tests, and page-table
+ * building.
  */
 #ifndef TESTS_LIB_RIG_H
 #define TESTS_LIB_RIG_H
@@ -39,7 +40,8 @@ uint64_t rig_ld64(struct rig *r, uint64_t pa);
 void rig_st64(struct rig *r, uint64_t pa, uint64_t v);
 uint64_t rig_new_table(struct rig *r);
 
-/* Run `stmt`; the vector of the fault it raised, or -1. r.c->fault_err and fault_addr have the rest. */
+/* Run `stmt`; the vector of the fault it raised, or -1. r.c->fault_err and fault_addr have the
+ * rest. */
 #define RIG_TRY(rig, stmt)                  \
     __extension__({                         \
         volatile int vec_ = -1;             \

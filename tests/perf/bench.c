@@ -94,7 +94,8 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Start argv with stdout (or the FIFO, when given) on a pipe and `c` for Bochs's debugger on stdin. */
+/* Start argv with stdout (or the FIFO, when given) on a pipe and `c` for Bochs's debugger on
+ * stdin. */
 static pid_t start(char *const argv[], const char *fifo, int *out)
 {
     int fd[2], in[2];

@@ -1,5 +1,6 @@
 /*
- * tests/perf/kernels.c: the benchmark guest: small kernels that each stress one part of an emulator.
+ * tests/perf/kernels.c: the benchmark guest: small kernels that each stress one part of an
+ * emulator.
  *
  * Command line: `kernel=NAME n=COUNT`. Prints `@@start NAME`, runs the kernel COUNT times, prints
  * `@@end NAME tsc=DELTA sum=CHECKSUM` on COM1 and ends the machine by the debug-exit port. The

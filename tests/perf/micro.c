@@ -1,6 +1,6 @@
 /*
- * tests/perf/micro.c: runs a multiboot 1 ELF guest on a bare processor, without machine or devices: RAM,
- * the transmit side of COM1, and the debug-exit port. For measuring and profiling the engine.
+ * tests/perf/micro.c: runs a multiboot 1 ELF guest on a bare processor, without machine or devices:
+ * RAM, the transmit side of COM1, and the debug-exit port. For measuring and profiling the engine.
  *
  * Usage: micro GUEST.ELF "kernel=alu n=1000" [nofast|nofuse|nolink|nodead ...]
  */

@@ -1,5 +1,5 @@
-/* tests/perf/start.S: multiboot 1 entry of the benchmark guest: 32-bit to long mode, identity map of
- * 4 GiB with 2 MiB pages, SSE on, then bench_main(multiboot info). */
+/* tests/perf/start.S: multiboot 1 entry of the benchmark guest: 32-bit to long mode, identity map
+ * of 4 GiB with 2 MiB pages, SSE on, then bench_main(multiboot info). */
     .set MB_MAGIC, 0x1badb002
     .set MB_FLAGS, 0x3
     .section .multiboot, "a"

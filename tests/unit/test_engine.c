@@ -1,7 +1,7 @@
 /*
- * The engine on a bare processor: straight programs, self-modification, exact positions; and the rule
- * of engine.md that every optimisation can be switched off with the same result: random programs
- * run with all settings, in one slice or many, and must give one hash.
+ * The engine on a bare processor: straight programs, self-modification, exact positions; and the
+ * rule of engine.md that every optimisation can be switched off with the same result: random
+ * programs run with all settings, in one slice or many, and must give one hash.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 #include "cpu/interp/engine.h"
 #include "tests/lib/rig.h"
 
-#define CODE 0x10000ull
-#define DATA 0x40000ull
-#define STACK 0x60000ull
+#define CODE     0x10000ull
+#define DATA     0x40000ull
+#define STACK    0x60000ull
 #define RAM_SIZE (16u << 20)
 
 static struct rig machine(void)
@@ -48,8 +48,8 @@ START_TEST(a_counting_loop_retires_every_instruction)
 {
     struct rig r = machine();
     /* mov ecx,1000; xor eax,eax; l: add rax,rcx; dec ecx; jnz l; hlt */
-    static const uint8_t code[] = {0xb9, 0xe8, 3, 0, 0, 0x31, 0xc0, 0x48, 0x01, 0xc8,
-                                   0xff, 0xc9, 0x75, 0xf9, 0xf4};
+    static const uint8_t code[] = {0xb9, 0xe8, 3,    0,    0,    0x31, 0xc0, 0x48,
+                                   0x01, 0xc8, 0xff, 0xc9, 0x75, 0xf9, 0xf4};
     load(&r, CODE, code, sizeof code);
     run(&r, 1u << 20);
     ck_assert_uint_eq(r.c->r[R_AX], 500500);
@@ -62,8 +62,8 @@ END_TEST
 START_TEST(a_slice_ends_at_the_exact_instruction)
 {
     struct rig r = machine();
-    static const uint8_t code[] = {0xb9, 0xe8, 3, 0, 0, 0x31, 0xc0, 0x48, 0x01, 0xc8,
-                                   0xff, 0xc9, 0x75, 0xf9, 0xf4};
+    static const uint8_t code[] = {0xb9, 0xe8, 3,    0,    0,    0x31, 0xc0, 0x48,
+                                   0x01, 0xc8, 0xff, 0xc9, 0x75, 0xf9, 0xf4};
     load(&r, CODE, code, sizeof code);
     ck_assert_int_eq(cpu_run(r.c, 100), CPU_STOP_BUDGET);
     ck_assert_uint_eq(cpu_icount(r.c), 100);
@@ -91,8 +91,8 @@ START_TEST(patched_code_runs_as_patched_the_next_time)
 {
     struct rig r = machine();
     /* l: mov eax,1 ; add ebx,eax ; mov dword [l+1],2 ; dec ecx ; jnz l ; hlt */
-    static const uint8_t code[] = {0xb8, 1, 0, 0, 0, 0x01, 0xc3, 0xc7, 0x05, 0xf0, 0xff, 0xff, 0xff, 2,
-                                   0,    0, 0, 0xff, 0xc9, 0x75, 0xeb, 0xf4};
+    static const uint8_t code[] = {0xb8, 1,    0, 0, 0, 0x01, 0xc3, 0xc7, 0x05, 0xf0, 0xff,
+                                   0xff, 0xff, 2, 0, 0, 0,    0xff, 0xc9, 0x75, 0xeb, 0xf4};
     load(&r, CODE, code, sizeof code);
     r.c->r[R_CX] = 5;
     r.c->r[R_BX] = 0;
@@ -200,7 +200,9 @@ static void gen_insn(struct gen *g)
     if (kind != 9 && kind != 10 && rnd(g, 10) == 0)
         emit(g, 0x66);
     switch (kind) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         emit(g, rex);
         emit(g, alu_rm[rnd(g, sizeof alu_rm)] - (rnd(g, 4) == 0));
         emit_modrm(g, reg, rm, mem);
@@ -229,14 +231,15 @@ static void gen_insn(struct gen *g)
         emit_modrm(g, g->buf[g->n - 1] == 0xff ? rnd(g, 2) : 2 + rnd(g, 4), rm, mem);
         break;
     case 7: /* 0f xx: imul bt bts btr movzx movsx cmov bsf xadd */
-        {
-            static const uint8_t ops[] = {0xaf, 0xb6, 0xb7, 0xbe, 0xbf, 0x42, 0x44, 0x4f, 0xbc, 0xc1, 0xa5};
-            emit(g, rex);
-            emit(g, 0x0f);
-            emit(g, ops[rnd(g, sizeof ops)]);
-            emit_modrm(g, reg, rm, mem);
-            break;
-        }
+    {
+        static const uint8_t ops[] = {0xaf, 0xb6, 0xb7, 0xbe, 0xbf, 0x42,
+                                      0x44, 0x4f, 0xbc, 0xc1, 0xa5};
+        emit(g, rex);
+        emit(g, 0x0f);
+        emit(g, ops[rnd(g, sizeof ops)]);
+        emit_modrm(g, reg, rm, mem);
+        break;
+    }
     case 8: /* bt group, setcc */
         emit(g, rex);
         emit(g, 0x0f);
@@ -278,12 +281,11 @@ static void gen_insn(struct gen *g)
         emit(g, 0x8d);
         emit_modrm(g, reg, 0, true);
         break;
-    default:
-        {
-            const unsigned b = misc[rnd(g, 7)];
-            emit(g, b);
-            break;
-        }
+    default: {
+        const unsigned b = misc[rnd(g, 7)];
+        emit(g, b);
+        break;
+    }
     }
 }
 
@@ -343,9 +345,9 @@ START_TEST(every_optimisation_can_be_off_with_the_same_result)
         uint64_t count;
         const uint64_t got = run_program(&g, &settings[k], &count);
         ck_assert_msg(got == want && count == want_count,
-                      "program %d, setting %u: hash %016llx, not %016llx (%llu, %llu instructions)", _i, k,
-                      (unsigned long long)got, (unsigned long long)want, (unsigned long long)count,
-                      (unsigned long long)want_count);
+                      "program %d, setting %u: hash %016llx, not %016llx (%llu, %llu instructions)",
+                      _i, k, (unsigned long long)got, (unsigned long long)want,
+                      (unsigned long long)count, (unsigned long long)want_count);
     }
 }
 END_TEST

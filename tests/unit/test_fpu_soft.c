@@ -185,7 +185,7 @@ START_TEST(integers_convert_with_the_indefinite_beyond_their_range)
 }
 END_TEST
 
-/* ---- fast path ---------------------------------------------------------------------------------- */
+/* ---- fast path ------------------------------------------------------------------------------- */
 
 op_fn op_addps, op_subps, op_mulps, op_divps, op_sqrtps, op_addpd, op_subpd, op_mulpd, op_divpd,
     op_sqrtpd;

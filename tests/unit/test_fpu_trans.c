@@ -263,8 +263,8 @@ START_TEST(results_are_within_half_a_unit_of_mpfr)
         if (v.sig == 0)
             continue;
         const double err = error_ulp(v, r, t);
-        ck_assert_msg(err < 0.501, "%s y %04x %016llx x %04x %016llx: off by %g", fn_name[fn], fy.se,
-                      (unsigned long long)fy.sig, fx.se, (unsigned long long)fx.sig, err);
+        ck_assert_msg(err < 0.501, "%s y %04x %016llx x %04x %016llx: off by %g", fn_name[fn],
+                      fy.se, (unsigned long long)fy.sig, fx.se, (unsigned long long)fx.sig, err);
     }
 }
 END_TEST

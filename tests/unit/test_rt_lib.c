@@ -12,8 +12,8 @@ static size_t add(char *at, const char *name, const char *data)
 {
     const size_t n = strlen(data), name_size = strlen(name) + 1;
     char header[160];
-    snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X", 1,
-             0100644, 0, 0, 1, 0, n, 0, 0, 0, 0, name_size, 0);
+    snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X",
+             1, 0100644, 0, 0, 1, 0, n, 0, 0, 0, 0, name_size, 0);
     memcpy(at, header, 110);
     size_t p = 110;
     memcpy(at + p, name, name_size);
@@ -84,8 +84,8 @@ static void make_elf(struct tiny_elf *f)
     f->header[32] = 64;
     f->header[54] = sizeof(struct elf64_phdr);
     f->header[56] = 2;
-    f->phdr[0] = (struct elf64_phdr){PT_LOAD, 5, offsetof(struct tiny_elf, code), 0x100000, 0x100000,
-                                     16, 4096, 4096};
+    f->phdr[0] = (struct elf64_phdr){
+        PT_LOAD, 5, offsetof(struct tiny_elf, code), 0x100000, 0x100000, 16, 4096, 4096};
     f->phdr[1] = (struct elf64_phdr){PT_NOTE, 4, offsetof(struct tiny_elf, note), 0, 0, 20, 20, 4};
     const uint32_t note[5] = {4, 4, 18, 0x6e6558, 0x100008};
     memcpy(f->note, note, sizeof(note));

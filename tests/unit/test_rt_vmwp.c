@@ -228,15 +228,15 @@ struct mov_case {
 START_TEST(mov_forms_are_decoded_with_their_length)
 {
     static const struct mov_case cases[] = {
-        {{0x89, 0x07}, 2, 4, 0, true},                                  /* mov [rdi], eax */
-        {{0x8b, 0x47, 0x10}, 3, 4, 0, false},                           /* mov eax, [rdi+16] */
-        {{0x44, 0x89, 0x80, 0, 0xd0, 0x5f, 0xff}, 7, 4, 8, true},       /* mov [rax-...], r8d */
-        {{0x66, 0x8b, 0x0c, 0x25, 0, 0, 0xc0, 0xfe}, 8, 2, 1, false},   /* mov cx, [abs] */
-        {{0xc7, 0x40, 0x10, 1, 2, 3, 4}, 7, 4, 0, true},                /* mov dword [rax+16], imm */
-        {{0x0f, 0xb6, 0x06}, 3, 1, 0, false},                           /* movzx eax, byte [rsi] */
-        {{0x48, 0x8b, 0x05, 0, 0, 0, 0}, 7, 8, 0, false},               /* mov rax, [rip] */
-        {{0x88, 0x26}, 2, 1, 0, true},                                  /* mov [rsi], ah */
-        {{0xa3, 1, 2, 3, 4, 5, 6, 7, 8}, 9, 4, 0, true},                /* mov [moffs], eax */
+        {{0x89, 0x07}, 2, 4, 0, true},                                /* mov [rdi], eax */
+        {{0x8b, 0x47, 0x10}, 3, 4, 0, false},                         /* mov eax, [rdi+16] */
+        {{0x44, 0x89, 0x80, 0, 0xd0, 0x5f, 0xff}, 7, 4, 8, true},     /* mov [rax-...], r8d */
+        {{0x66, 0x8b, 0x0c, 0x25, 0, 0, 0xc0, 0xfe}, 8, 2, 1, false}, /* mov cx, [abs] */
+        {{0xc7, 0x40, 0x10, 1, 2, 3, 4}, 7, 4, 0, true},              /* mov dword [rax+16], imm */
+        {{0x0f, 0xb6, 0x06}, 3, 1, 0, false},                         /* movzx eax, byte [rsi] */
+        {{0x48, 0x8b, 0x05, 0, 0, 0, 0}, 7, 8, 0, false},             /* mov rax, [rip] */
+        {{0x88, 0x26}, 2, 1, 0, true},                                /* mov [rsi], ah */
+        {{0xa3, 1, 2, 3, 4, 5, 6, 7, 8}, 9, 4, 0, true},              /* mov [moffs], eax */
     };
     for (unsigned i = 0; i < RT_COUNT(cases); i++) {
         struct mov_insn m;

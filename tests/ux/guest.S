@@ -1,6 +1,6 @@
 /*
- * Small multiboot guests for tests/ux/check_guest.sh; CASE selects one. 32-bit protected mode as the
- * loader enters it, no interrupt table: any fault is a triple fault.
+ * Small multiboot guests for tests/ux/check_guest.sh; CASE selects one. 32-bit protected mode as
+ * the loader enters it, no interrupt table: any fault is a triple fault.
  */
 #define COM1 0x3f8
 #define EXIT 0xf4

@@ -1,6 +1,6 @@
 /*
- * tests/guest/kvm/kvmtest.c: runs inside a stock Linux guest: a user of /dev/kvm with a guest of its
- * own in real mode and one in 64-bit mode. Prints "KVM-OK" when every exit was as expected.
+ * tests/guest/kvm/kvmtest.c: runs inside a stock Linux guest: a user of /dev/kvm with a guest of
+ * its own in real mode and one in 64-bit mode. Prints "KVM-OK" when every exit was as expected.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -88,7 +88,8 @@ void st_trap_gate(unsigned v)
 {
     const uint64_t to = (uintptr_t)st_stubs + 16 * v, dpl = v == 0x80 || v == 3 ? 3 : 0;
     st_irq_flags[v] = 0;
-    st_gate(v, (to & 0xffff) | 8u << 16 | (0x8e00ull | dpl << 13) << 32 | (to >> 16 & 0xffff) << 48, to >> 32);
+    st_gate(v, (to & 0xffff) | 8u << 16 | (0x8e00ull | dpl << 13) << 32 | (to >> 16 & 0xffff) << 48,
+            to >> 32);
 }
 
 void st_irq_gate(unsigned v)

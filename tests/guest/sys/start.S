@@ -1,4 +1,5 @@
-/* tests/guest/sys/start.S: multiboot entry, long mode, exception stubs, catch and user-mode calls. */
+/* tests/guest/sys/start.S: multiboot entry, long mode, exception stubs, catch and user-mode
+ * calls. */
     .set MB_MAGIC, 0x1badb002
     .set MB_FLAGS, 0x3
     .section .multiboot, "a"

@@ -3,15 +3,18 @@
 
 ASM(d_step, "pushfq\n orl $0x100, (%rsp)\n popfq\n d_step_1: nop\n d_step_2: nop")
 ASM(d_code, "d_code_at: nop")
-ASM(d_code_rf, "push $16\n lea 8(%rsp), %rax\n push %rax\n pushfq\n orl $0x10000, (%rsp)\n push $8\n push $d_code_at\n iretq")
+ASM(d_code_rf, "push $16\n lea 8(%rsp), %rax\n push %rax\n pushfq\n orl $0x10000, (%rsp)\n push "
+               "$8\n push $d_code_at\n iretq")
 ASM(d_write, "movl $1, (%rdi)\nd_write_after: nop")
 ASM(d_read, "mov (%rdi), %eax\nd_read_after: nop")
 ASM(d_movs, "mov %rdi, %rsi\n add $64, %rdi\n mov $4, %ecx\n rep movsl\nd_movs_after: nop")
 ASM(d_gd, "mov %dr0, %rax")
 ASM(d_int1, ".byte 0xf1\nd_int1_after: nop")
-ASM(d_movss, "mov $16, %eax\n pushfq\n orl $0x100, (%rsp)\n popfq\n mov %eax, %ss\n nop\n d_movss_after: nop")
+ASM(d_movss, "mov $16, %eax\n pushfq\n orl $0x100, (%rsp)\n popfq\n mov %eax, %ss\n nop\n "
+             "d_movss_after: nop")
 ASM(d_dr4, "mov %dr4, %rax")
-extern char d_step_2[], d_code_at[], d_write_after[], d_read_after[], d_int1_after[], d_movss_after[];
+extern char d_step_2[], d_code_at[], d_write_after[], d_read_after[], d_int1_after[],
+    d_movss_after[];
 
 static void clear(void)
 {

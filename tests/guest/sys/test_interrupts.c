@@ -14,13 +14,20 @@ static uint32_t apic_read(uint32_t reg)
 {
     return x2apic ? (uint32_t)rdmsr(X2(reg)) : *(volatile uint32_t *)(0xfee00000ull + reg);
 }
-static void eoi(void) { apic_write(0xb0, 0); }
-static void self_ipi(unsigned vector) { apic_write(0x300, 0x40000 | vector); }
+static void eoi(void)
+{
+    apic_write(0xb0, 0);
+}
+static void self_ipi(unsigned vector)
+{
+    apic_write(0x300, 0x40000 | vector);
+}
 
 ASM(i_sti_hlt, "sti\n hlt\n cli")
 ASM(i_sti_shadow, "sti\n cli\n nop\n nop")
 ASM(i_sti_nop, "sti\n nop\n nop\n cli")
-ASM(i_wait, "sti\n mov $1000000, %ecx\n1: pause\n cmpl $0, (%rdi)\n jne 2f\n dec %ecx\n jnz 1b\n2: cli")
+ASM(i_wait,
+    "sti\n mov $1000000, %ecx\n1: pause\n cmpl $0, (%rdi)\n jne 2f\n dec %ecx\n jnz 1b\n2: cli")
 
 static void pic_setup(void)
 {
@@ -34,7 +41,7 @@ static void pit(void)
     st_irq_gate(0x20);
     pic_setup();
     apic_write(0xf0, 0x1ff);
-    apic_write(0x350, 0x700); /* LINT0 ExtINT */
+    apic_write(0x350, 0x700);                          /* LINT0 ExtINT */
     outb(0x43, 0x30), outb(0x40, 0x10), outb(0x40, 0); /* one shot, 16 ticks */
     EQ(st_catch(i_sti_hlt, 0), NO_TRAP);
     EQ(st_irqs[0x20], 1);

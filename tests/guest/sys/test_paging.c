@@ -1,4 +1,5 @@
-/* tests/guest/sys/test_paging.c: error codes, A and D, NX, WP, SMEP, SMAP, PCID, sizes, reserved bits. */
+/* tests/guest/sys/test_paging.c: error codes, A and D, NX, WP, SMEP, SMAP, PCID, sizes, reserved
+ * bits. */
 #include "st.h"
 
 #define VA 0x7f0000000000ull /* PML4 slot 254 */

@@ -1,22 +1,31 @@
-/* tests/guest/sys/test_segments.c: descriptor checks, compatibility mode, call gates, LAR/LSL/VERR. */
+/* tests/guest/sys/test_segments.c: descriptor checks, compatibility mode, call gates,
+ * LAR/LSL/VERR. */
 #include "st.h"
 
 #define FREE(n) (SEL_FREE + 8 * (n))
-static void slot(unsigned n, uint64_t d) { st_gdt[SEL_FREE / 8 + n] = d; }
+static void slot(unsigned n, uint64_t d)
+{
+    st_gdt[SEL_FREE / 8 + n] = d;
+}
 
 ASM(s_load_ds, "mov %edi, %ds\n mov $16, %eax\n mov %eax, %ds")
 ASM(s_load_ss, "mov %edi, %ss\n mov $16, %eax\n mov %eax, %ss")
 ASM(s_load_fs, "mov %edi, %fs")
 ASM(s_ltr, "ltr %di")
 ASM(s_lldt, "lldt %di")
-ASM(s_far_jump, "sub $16, %rsp\n movl $1f, (%rsp)\n mov %di, 4(%rsp)\n ljmp *(%rsp)\n1: add $16, %rsp")
-ASM(s_far_call, "sub $16, %rsp\n movl $1f, (%rsp)\n mov %di, 4(%rsp)\n lcall *(%rsp)\n add $16, %rsp\n"
-                "jmp 2f\n1: lretl\n2:")
-ASM(s_call_gate, "sub $16, %rsp\n mov %di, 4(%rsp)\n movl $0, (%rsp)\n mov %rsp, %rbx\n lcall *(%rsp)\n"
-                 "cmp %rsp, %rbx\n jne 1f\n add $16, %rsp\n ret\n1: ud2")
+ASM(s_far_jump,
+    "sub $16, %rsp\n movl $1f, (%rsp)\n mov %di, 4(%rsp)\n ljmp *(%rsp)\n1: add $16, %rsp")
+ASM(s_far_call,
+    "sub $16, %rsp\n movl $1f, (%rsp)\n mov %di, 4(%rsp)\n lcall *(%rsp)\n add $16, %rsp\n"
+    "jmp 2f\n1: lretl\n2:")
+ASM(s_call_gate,
+    "sub $16, %rsp\n mov %di, 4(%rsp)\n movl $0, (%rsp)\n mov %rsp, %rbx\n lcall *(%rsp)\n"
+    "cmp %rsp, %rbx\n jne 1f\n add $16, %rsp\n ret\n1: ud2")
 ASM(s_gate_target, "lretq")
-/* 32-bit code: reads [fs:edi] with limit checks, pushes 4 bytes; entered by a far call from 64-bit */
-__asm__(".text\n.code32\ns_compat:\n mov %esp, %ebx\n push $7\n sub %esp, %ebx\n mov %ebx, (%edi)\n add $4, %esp\n"
+/* 32-bit code: reads [fs:edi] with limit checks, pushes 4 bytes; entered by a far call from
+ * 64-bit */
+__asm__(".text\n.code32\ns_compat:\n mov %esp, %ebx\n push $7\n sub %esp, %ebx\n mov %ebx, "
+        "(%edi)\n add $4, %esp\n"
         "inc %eax\n .byte 0x48, 0x48\n lret\n" /* inc eax; dec eax; dec eax: not REX here */
         "s_compat_limit:\n mov %fs:(%esi), %al\n lret\n"
         "s_compat_expand:\n mov %fs:(%esi), %ax\n lret\n"
@@ -25,10 +34,12 @@ extern char s_compat[], s_compat_limit[];
 struct compat {
     uint32_t push_size, eax;
 };
-ASM(s_run_compat, "mov %rdi, %r12\n mov $100, %eax\n sub $16, %rsp\n movl $s_compat, (%rsp)\n movw $24, 4(%rsp)\n"
-                  "lcall *(%rsp)\n add $16, %rsp\n mov %eax, 4(%r12)")
-ASM(s_run_limit, "mov %rdi, %rsi\n sub $16, %rsp\n movl $s_compat_limit, (%rsp)\n movw $24, 4(%rsp)\n"
-                 "lcall *(%rsp)\n add $16, %rsp")
+ASM(s_run_compat,
+    "mov %rdi, %r12\n mov $100, %eax\n sub $16, %rsp\n movl $s_compat, (%rsp)\n movw $24, 4(%rsp)\n"
+    "lcall *(%rsp)\n add $16, %rsp\n mov %eax, 4(%r12)")
+ASM(s_run_limit,
+    "mov %rdi, %rsi\n sub $16, %rsp\n movl $s_compat_limit, (%rsp)\n movw $24, 4(%rsp)\n"
+    "lcall *(%rsp)\n add $16, %rsp")
 ASM(s_fsbase, "mov %rdi, %rbx\n mov $0xc0000100, %ecx\n mov %edi, %eax\n xor %edx, %edx\n wrmsr\n"
               "mov %fs:8, %rax\n mov %rax, (%rbx)")
 
@@ -52,7 +63,7 @@ static void loads(void)
     slot(0, 0x00cf91000000ffffull); /* read-only data */
     TRAP(st_catch(s_load_ss, (void *)FREE(0)), EXC_GP, FREE(0));
     EQ(st_catch(s_load_ds, (void *)FREE(0)), NO_TRAP);
-    TRAP(st_catch(s_load_ds, (void *)0x1000), EXC_GP, 0x1000); /* beyond the GDT */
+    TRAP(st_catch(s_load_ds, (void *)0x1000), EXC_GP, 0x1000);             /* beyond the GDT */
     TRAP(st_catch(s_load_fs, (void *)(FREE(0) | 4)), EXC_GP, FREE(0) | 4); /* no LDT */
     EQ(st_catch(s_load_fs, (void *)3), NO_TRAP);                           /* null */
     st_case("the accessed bit is set by a load");

@@ -1,4 +1,5 @@
-/* tests/guest/sys/test_user.c: CPL 3: privileged instructions, I/O bitmap, SYSCALL, SYSENTER, IRET. */
+/* tests/guest/sys/test_user.c: CPL 3: privileged instructions, I/O bitmap, SYSCALL, SYSENTER,
+ * IRET. */
 #include "st.h"
 
 ASM(u_hlt, "hlt")
@@ -18,7 +19,8 @@ ASM(u_popf_if, "pushfq\n orq $0x3200, (%rsp)\n popfq\n pushfq\n pop %rax\n mov %
 ASM(u_iret_kernel, "push $0x10\n push %rsp\n pushfq\n push $8\n push $1f\n iretq\n1:")
 ASM(u_load_ss_null, "xor %eax, %eax\n mov %eax, %ss")
 ASM(u_load_kernel_ds, "mov $16, %eax\n mov %eax, %ds")
-ASM(u_ac, "pushfq\n orq $0x40000, (%rsp)\n popfq\n mov 1(%rdi), %eax\n pushfq\n andq $~0x40000, (%rsp)\n popfq")
+ASM(u_ac, "pushfq\n orq $0x40000, (%rsp)\n popfq\n mov 1(%rdi), %eax\n pushfq\n andq $~0x40000, "
+          "(%rsp)\n popfq")
 ASM(u_kernel_page, "mov (%rdi), %rax")
 ASM(u_rdtsc, "rdtsc")
 ASM(u_syscall, "mov %rsp, %r15\n mov %rdi, %rbx\n syscall\n mov %rax, (%rbx)\n mov %r15, %rsp")

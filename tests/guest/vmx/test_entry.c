@@ -7,8 +7,10 @@ GUEST(g_rdmsr, "mov $0xc0000083, %ecx\n rdmsr")
 static struct vmx_msr_entry load[4] __attribute__((aligned(16)));
 static struct vmx_msr_entry store[4] __attribute__((aligned(16)));
 
-/* 16-bit code at 0x8000 for the real-mode guest: mov ax, 0x1234; mov bx, cs; mov [0x9000], ax; vmcall */
-static const uint8_t real_code[] = {0xb8, 0x34, 0x12, 0x8c, 0xcb, 0xa3, 0x00, 0x90, 0x0f, 0x01, 0xc1};
+/* 16-bit code at 0x8000 for the real-mode guest: mov ax, 0x1234; mov bx, cs; mov [0x9000], ax;
+ * vmcall */
+static const uint8_t real_code[] = {0xb8, 0x34, 0x12, 0x8c, 0xcb, 0xa3,
+                                    0x00, 0x90, 0x0f, 0x01, 0xc1};
 /* 32-bit code: mov eax, 0x11223344; inc eax (40: REX in 64-bit mode); vmcall */
 static const uint8_t code32[] = {0xb8, 0x44, 0x33, 0x22, 0x11, 0x40, 0x0f, 0x01, 0xc1};
 
@@ -40,7 +42,7 @@ static void failures(void)
     EQ(vt_run(), VMX_EXIT_ENTRY_FAILURE | VMX_EXIT_ENTRY_GUEST_STATE);
     EQ(rd(VMCS_EXIT_QUAL), VMX_QUAL_ENTRY_LINK);
     wr(VMCS_VMCS_LINK_PTR, VMCS_LINK_NONE);
-    EQ(vt_run(), VMX_EXIT_VMCALL); /* mended */
+    EQ(vt_run(), VMX_EXIT_VMCALL);       /* mended */
     vt_set(VMCS_GUEST_CS_AR, VMX_AR_DB); /* L and D */
     EQ(vt_run(), VMX_EXIT_ENTRY_FAILURE | VMX_EXIT_ENTRY_GUEST_STATE);
 }

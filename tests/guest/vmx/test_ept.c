@@ -6,16 +6,17 @@ static uint8_t window[4096] __attribute__((aligned(4096)));
 static uint8_t elsewhere[4096] __attribute__((aligned(4096)));
 
 #define PTE(p) vt_ept_pt[(uintptr_t)(p) >> 12]
-#define RWX (EPT_R | EPT_W | EPT_X)
-#define WB ((uint64_t)EPT_MT_WB << EPT_MT_SHIFT)
+#define RWX    (EPT_R | EPT_W | EPT_X)
+#define WB     ((uint64_t)EPT_MT_WB << EPT_MT_SHIFT)
 
 GUEST(g_read, "mov (%rsi), %rax")
 GUEST(g_write, "mov %rax, (%rsi)")
 GUEST(g_rmw, "incl (%rsi)")
 GUEST(g_call, "call *%rsi")
 GUEST(g_push, "mov %rsi, %rsp\n add $64, %rsp\n int $0x55")
-GUEST(g_apic, "mov $0x60, %eax\n mov %eax, 0x80(%rsi)\n mov 0x80(%rsi), %edx\n mov 0x20(%rsi), %eax\n"
-              "mov %eax, 0xb0(%rsi)")
+GUEST(g_apic,
+      "mov $0x60, %eax\n mov %eax, 0x80(%rsi)\n mov 0x80(%rsi), %edx\n mov 0x20(%rsi), %eax\n"
+      "mov %eax, 0xb0(%rsi)")
 
 static void map(uint64_t entry)
 {

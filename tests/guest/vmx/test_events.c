@@ -1,4 +1,5 @@
-/* Exceptions, injection, windows, NMIs, external interrupts, MTF (SDM 3C 26.2, 26.5, 27.6, 28.2). */
+/* Exceptions, injection, windows, NMIs, external interrupts, MTF (SDM 3C 26.2, 26.5, 27.6,
+ * 28.2). */
 #include "vt.h"
 
 #define INJECT(type, vector) (VMX_INTR_VALID | (type) | (vector))

@@ -1,4 +1,5 @@
-/* Instruction intercepts with qualification, length and instruction information (SDM 3C 26.1, 28.2). */
+/* Instruction intercepts with qualification, length and instruction information (SDM 3C 26.1,
+ * 28.2). */
 #include "vt.h"
 
 struct plain {

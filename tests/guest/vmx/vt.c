@@ -90,8 +90,14 @@ void vt_done(void)
 
 /* ---- hypervisor ---- */
 
-void vt_set(uint64_t field, uint64_t bits) { wr(field, rd(field) | bits); }
-void vt_clear(uint64_t field, uint64_t bits) { wr(field, rd(field) & ~bits); }
+void vt_set(uint64_t field, uint64_t bits)
+{
+    wr(field, rd(field) | bits);
+}
+void vt_clear(uint64_t field, uint64_t bits)
+{
+    wr(field, rd(field) & ~bits);
+}
 
 uint32_t vt_adjust(uint32_t msr, uint32_t want)
 {
@@ -180,25 +186,47 @@ void vt_setup(void)
         vt_regs[i] = 0;
     /* every field that these tests touch starts from 0 */
     static const uint16_t to_zero[] = {
-        VMCS_VPID, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT,
-        VMCS_ENTRY_INTR_INFO, VMCS_TPR_THRESHOLD, VMCS_PROC2_CTL, VMCS_EXCEPTION_BITMAP,
-        VMCS_PF_EC_MASK, VMCS_PF_EC_MATCH, VMCS_CR3_TARGET_COUNT, VMCS_TSC_OFFSET, VMCS_CR0_MASK,
-        VMCS_CR4_MASK, VMCS_CR0_SHADOW, VMCS_CR4_SHADOW, VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
-        VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_SMBASE,
-        VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL, VMCS_HOST_FS_BASE, VMCS_HOST_GS_BASE,
-        VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP, VMCS_EPTP,
+        VMCS_VPID,
+        VMCS_EXIT_MSR_STORE_COUNT,
+        VMCS_EXIT_MSR_LOAD_COUNT,
+        VMCS_ENTRY_MSR_LOAD_COUNT,
+        VMCS_ENTRY_INTR_INFO,
+        VMCS_TPR_THRESHOLD,
+        VMCS_PROC2_CTL,
+        VMCS_EXCEPTION_BITMAP,
+        VMCS_PF_EC_MASK,
+        VMCS_PF_EC_MATCH,
+        VMCS_CR3_TARGET_COUNT,
+        VMCS_TSC_OFFSET,
+        VMCS_CR0_MASK,
+        VMCS_CR4_MASK,
+        VMCS_CR0_SHADOW,
+        VMCS_CR4_SHADOW,
+        VMCS_GUEST_DEBUGCTL,
+        VMCS_GUEST_SYSENTER_CS,
+        VMCS_GUEST_SYSENTER_ESP,
+        VMCS_GUEST_SYSENTER_EIP,
+        VMCS_GUEST_PENDING_DBG,
+        VMCS_GUEST_SMBASE,
+        VMCS_HOST_FS_SEL,
+        VMCS_HOST_GS_SEL,
+        VMCS_HOST_FS_BASE,
+        VMCS_HOST_GS_BASE,
+        VMCS_HOST_SYSENTER_CS,
+        VMCS_HOST_SYSENTER_ESP,
+        VMCS_HOST_SYSENTER_EIP,
+        VMCS_EPTP,
         VMCS_APIC_ACCESS_ADDR,
     };
     for (unsigned i = 0; i < sizeof to_zero / sizeof to_zero[0]; i++)
         wr(to_zero[i], 0);
     wr(VMCS_PIN_CTL, vt_adjust(MSR_VMX_TRUE_PINBASED_CTLS, 0));
     wr(VMCS_PROC_CTL, vt_adjust(MSR_VMX_TRUE_PROCBASED_CTLS, (uint32_t)VMX_PROC_SECONDARY));
-    wr(VMCS_EXIT_CTL, vt_adjust(MSR_VMX_TRUE_EXIT_CTLS,
-                                VMX_XCTL_HOST_64 | VMX_XCTL_LOAD_EFER | VMX_XCTL_SAVE_EFER |
-                                    VMX_XCTL_SAVE_DEBUG));
-    wr(VMCS_ENTRY_CTL, vt_adjust(MSR_VMX_TRUE_ENTRY_CTLS, VMX_NCTL_IA32E_GUEST |
-                                                              VMX_NCTL_LOAD_EFER |
-                                                              VMX_NCTL_LOAD_DEBUG));
+    wr(VMCS_EXIT_CTL,
+       vt_adjust(MSR_VMX_TRUE_EXIT_CTLS,
+                 VMX_XCTL_HOST_64 | VMX_XCTL_LOAD_EFER | VMX_XCTL_SAVE_EFER | VMX_XCTL_SAVE_DEBUG));
+    wr(VMCS_ENTRY_CTL, vt_adjust(MSR_VMX_TRUE_ENTRY_CTLS,
+                                 VMX_NCTL_IA32E_GUEST | VMX_NCTL_LOAD_EFER | VMX_NCTL_LOAD_DEBUG));
     wr(VMCS_IO_BITMAP_A, (uintptr_t)vt_io_bitmap);
     wr(VMCS_IO_BITMAP_B, (uintptr_t)vt_io_bitmap + 4096);
     wr(VMCS_MSR_BITMAP, (uintptr_t)vt_msr_bitmap);

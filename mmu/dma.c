@@ -1,5 +1,5 @@
 /*
- * core/dma.c: device access to memory (core/dma.h).
+ * mmu/dma.c: device access to memory (core/dma.h): the contract is core's, memory is ours.
  * Not modelled: address translation (VT-d), peer-to-peer accesses to MMIO.
  */
 #include "core/dma.h"
