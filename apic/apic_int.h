@@ -19,7 +19,7 @@ struct lapic {
     uint32_t irr[8], isr[8], tmr[8];
     uint32_t lvt[LVT_COUNT];
     uint32_t timer_initial, timer_divide;
-    uint8_t tpr;
+    uint8_t tpr, timer_expired;
     uint8_t lint[2];
 };
 
