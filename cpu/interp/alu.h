@@ -300,11 +300,11 @@ ALU_INLINE bool lf_cond(unsigned cc, uint64_t res, uint64_t aux)
     case 0: v = lf_of(aux); break;
     case 1: v = lf_cf(aux); break;
     case 2: v = lf_zf(res); break;
-    case 3: v = lf_cf(aux) | lf_zf(res); break;
+    case 3: v = (unsigned)lf_cf(aux) | (unsigned)lf_zf(res); break;
     case 4: v = lf_sf(res, aux); break;
     case 5: v = lf_pf(res, aux); break;
     case 6: v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63; break;
-    default: v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63 | lf_zf(res); break;
+    default: v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63 | (unsigned)lf_zf(res); break;
     }
     return v ^ (cc & 1);
 }

@@ -393,7 +393,7 @@ struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_
 
 const struct insn *step_decode(struct cpu *c, uint64_t la)
 {
-    struct step_block *s = &c->engine->step;
+    struct block *const s = step_block(c->engine);
     uint8_t buf[INSN_MAX_LEN];
     uint64_t second;
     void *host = NULL;
@@ -401,10 +401,10 @@ const struct insn *step_decode(struct cpu *c, uint64_t la)
     const unsigned off = la & 4095;
     const unsigned n = fetch_split(c, la, page + off, host ? (uint8_t *)host + off : NULL, buf,
                                    &second);
-    memset(&s->b, 0, sizeof s->b);
+    memset(s, 0, sizeof *s);
     decode(&s->insn[0], buf, n, off, c->mode, c->features);
-    s->b.n = 1;
-    s->b.mode = c->mode;
-    s->b.start_off = (uint16_t)off;
+    s->n = 1;
+    s->mode = c->mode;
+    s->start_off = (uint16_t)off;
     return &s->insn[0];
 }

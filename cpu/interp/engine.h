@@ -30,12 +30,6 @@ struct jump_entry {
     struct block *b;
 };
 
-/* A block of one instruction for T0: never in the cache. */
-struct step_block {
-    struct block b;
-    struct insn insn[2];
-};
-
 struct engine {
     /* configuration: optimisations, all on by default; results are equal with any setting */
     bool fast, fuse, link, dead_flags;
@@ -51,12 +45,18 @@ struct engine {
     uint8_t *arena;
     size_t used[2]; /* per half */
     unsigned half;
-    struct step_block step;
-    /* T0: how the stepped instruction started */
+    /* T0: a block of one instruction that is never in the cache (step_block) */
+    _Alignas(struct block) uint8_t step_memory[sizeof(struct block) + 2 * sizeof(struct insn)];
+    /* how the stepped instruction started */
     bool stepping, step_tf, step_rf, step_non_root;
     uint8_t step_shadow;
     unsigned faults; /* in a row */
 };
+
+static inline struct block *step_block(struct engine *e)
+{
+    return (struct block *)e->step_memory;
+}
 
 enum { BLOCK_SPLIT = 1 << 0 };
 

@@ -65,7 +65,7 @@ static bool clears_tf(const struct isa_row *r)
 static void step_end(struct cpu *c)
 {
     struct engine *e = c->engine;
-    const struct isa_row *r = insn_row(&e->step.insn[0]);
+    const struct isa_row *r = insn_row(&step_block(e)->insn[0]);
     e->stepping = false;
     if (c->non_root != e->step_non_root)
         return; /* VM entry: the new state is the guest's */
@@ -85,11 +85,12 @@ static const struct insn *step_fetch(struct cpu *c, uint64_t la)
     const struct block *b = host ? block_find(e, page + (la & 4095), c->mode) : NULL;
     if (!b || (b->flags & BLOCK_SPLIT))
         return step_decode(c, la);
-    memset(&e->step.b, 0, sizeof e->step.b);
-    e->step.insn[0] = b->insn[0];
-    e->step.b.n = 1;
-    e->step.b.mode = b->mode;
-    return &e->step.insn[0];
+    struct block *const s = step_block(e);
+    memset(s, 0, sizeof *s);
+    s->insn[0] = b->insn[0];
+    s->n = 1;
+    s->mode = b->mode;
+    return &s->insn[0];
 }
 
 static void step_one(struct cpu *c, uint64_t la)
