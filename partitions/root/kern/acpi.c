@@ -67,14 +67,15 @@ static const uint8_t *acpi_aml_byte(const uint8_t *p, uint8_t *out)
 static void acpi_dsdt(const struct acpi_header *h)
 {
     const uint8_t *p = (const uint8_t *)(h + 1), *end = (const uint8_t *)h + h->length;
-    for (; p + 12 < end; p++) {
+    for (; p + 9 <= end; p++) { /* the package may be the last thing of the table */
         if (memcmp(p, "_S5_", 4) || p[4] != AML_PACKAGE)
             continue;
         p += 5;
         p += 1 + (*p >> 6); /* package length */
         p++;                /* element count */
         p = acpi_aml_byte(p, &rt_acpi.s5_a);
-        acpi_aml_byte(p, &rt_acpi.s5_b);
+        if (p + 2 <= end)
+            acpi_aml_byte(p, &rt_acpi.s5_b);
         rt_acpi.has_s5 = true;
         return;
     }
