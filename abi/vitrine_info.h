@@ -10,15 +10,15 @@
 
 #include <stdint.h>
 
-#define VITRINE_INFO_MAGIC "VITRINE1"
-#define VITRINE_INFO_VERSION 1u
+#define VITRINE_INFO_MAGIC      "VITRINE1"
+#define VITRINE_INFO_VERSION    1u
 #define VITRINE_INFO_PARTITIONS 16u
-#define VITRINE_INFO_VPS 8u
+#define VITRINE_INFO_VPS        8u
 
 /* What the root partition writes to the machine's debug-exit port before it powers off, when a VM
  * did not end well; zero is never written. */
-#define VITRINE_EXIT_FAILED 1u  /* it said so itself */
-#define VITRINE_EXIT_ERROR 2u   /* it could not start, or its worker gave up */
+#define VITRINE_EXIT_FAILED  1u /* it said so itself */
+#define VITRINE_EXIT_ERROR   2u /* it could not start, or its worker gave up */
 #define VITRINE_EXIT_CRASHED 4u /* triple fault */
 
 enum vitrine_vp_state {

@@ -4,7 +4,7 @@
  */
 #include "hypervisor/apic/hv_apic.h"
 
-#define CPUID_1_ECX_X2APIC (1u << 21)
+#define CPUID_1_ECX_X2APIC       (1u << 21)
 #define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 
 static bool x2apic, tsc_deadline;

@@ -100,19 +100,32 @@ static bool execute(struct hv_vp *vp, uint32_t reg, const struct insn *in)
 {
     uint32_t value;
     switch (in->opcode) {
-    case 0x89: return hv_vlapic_write(vp, reg, gpr32(vp, in->reg));
-    case 0xa3: return hv_vlapic_write(vp, reg, gpr32(vp, HV_RAX));
-    case 0xc7: return hv_vlapic_write(vp, reg, in->imm);
-    default: break;
+    case 0x89:
+        return hv_vlapic_write(vp, reg, gpr32(vp, in->reg));
+    case 0xa3:
+        return hv_vlapic_write(vp, reg, gpr32(vp, HV_RAX));
+    case 0xc7:
+        return hv_vlapic_write(vp, reg, in->imm);
+    default:
+        break;
     }
     if (!hv_vlapic_read(vp, reg, &value))
         return false;
     switch (in->opcode) {
-    case 0x8b: set_gpr32(vp, in->reg, value); return true;
-    case 0xa1: set_gpr32(vp, HV_RAX, value); return true;
-    case 0x85: logic_flags(vp, value & gpr32(vp, in->reg)); return true;
-    case 0xf7: logic_flags(vp, value & in->imm); return true;
-    default: break; /* 81: OR /1, AND /4 */
+    case 0x8b:
+        set_gpr32(vp, in->reg, value);
+        return true;
+    case 0xa1:
+        set_gpr32(vp, HV_RAX, value);
+        return true;
+    case 0x85:
+        logic_flags(vp, value & gpr32(vp, in->reg));
+        return true;
+    case 0xf7:
+        logic_flags(vp, value & in->imm);
+        return true;
+    default:
+        break; /* 81: OR /1, AND /4 */
     }
     if ((in->reg & 7) == 1)
         value |= in->imm;
@@ -132,8 +145,7 @@ bool hv_vlapic_mmio(struct hv_vp *vp, uint64_t gpa, uint64_t qual)
     uint8_t code[15];
     struct insn in;
     const uint32_t n = hv_fetch_code(vp, code, sizeof(code));
-    const bool long_mode =
-        (vp->regs.efer & EFER_LMA) && (vp->regs.seg[SEG_CS].attributes & SA_L);
+    const bool long_mode = (vp->regs.efer & EFER_LMA) && (vp->regs.seg[SEG_CS].attributes & SA_L);
     if ((qual & VMX_QUAL_EPT_FETCH) || !decode(code, n, long_mode, &in) ||
         !execute(vp, (uint32_t)(gpa & 0xff0) >> 4, &in)) {
         hv_log(HV_LOG_WARN, "STUB access to the APIC page at %lx by RIP %lx", gpa, vp->rip);

@@ -12,12 +12,12 @@
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/synic/hv_synic.h"
 
-#define VERSION 0x00050014u /* 6 LVT entries, integrated */
-#define ICR_LOGICAL (1u << 11)
-#define ICR_LEVEL_ASSERT (1u << 14)
-#define ICR_TRIGGER_LEVEL (1u << 15)
-#define ICR_WRITABLE 0x000ccfffu
-#define ESR_ILLEGAL_SEND (1u << 5)
+#define VERSION             0x00050014u /* 6 LVT entries, integrated */
+#define ICR_LOGICAL         (1u << 11)
+#define ICR_LEVEL_ASSERT    (1u << 14)
+#define ICR_TRIGGER_LEVEL   (1u << 15)
+#define ICR_WRITABLE        0x000ccfffu
+#define ESR_ILLEGAL_SEND    (1u << 5)
 #define ESR_ILLEGAL_RECEIVE (1u << 6)
 
 static const uint32_t lvt_writable[6] = {0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff};
@@ -165,12 +165,15 @@ static void deliver_one(struct hv_vp *vp, uint32_t type, uint32_t vector, bool l
         hv_vp_fetch(vp);
         hv_vp_init(vp);
         break;
-    case HV_INTERRUPT_SIPI: hv_vp_sipi(vp, vector); break;
+    case HV_INTERRUPT_SIPI:
+        hv_vp_sipi(vp, vector);
+        break;
     case HV_INTERRUPT_EXTINT:
         vp->extint = (int)vector;
         hv_vp_kick(vp);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -290,22 +293,51 @@ bool hv_vlapic_read(struct hv_vp *vp, uint32_t reg, uint32_t *value)
         return true;
     }
     switch (reg) {
-    case APIC_ID: *value = x2 ? a->id : a->id << 24; return true;
-    case APIC_VERSION: *value = VERSION; return true;
-    case APIC_TPR: *value = a->tpr; return true;
-    case APIC_APR: return !x2;
-    case APIC_PPR: *value = ppr(a); return true;
-    case APIC_EOI: return !x2;
-    case APIC_LDR: *value = a->ldr; return true;
-    case APIC_DFR: *value = a->dfr; return !x2;
-    case APIC_SVR: *value = a->svr; return true;
-    case APIC_ESR: *value = a->esr; return true;
-    case APIC_ICR: *value = a->icr_lo; return true;
-    case APIC_ICR_HI: *value = a->icr_hi; return !x2;
-    case APIC_TICR: *value = a->ticr; return true;
-    case APIC_TCCR: *value = timer_current(a); return true;
-    case APIC_TDCR: *value = a->tdcr; return true;
-    default: break;
+    case APIC_ID:
+        *value = x2 ? a->id : a->id << 24;
+        return true;
+    case APIC_VERSION:
+        *value = VERSION;
+        return true;
+    case APIC_TPR:
+        *value = a->tpr;
+        return true;
+    case APIC_APR:
+        return !x2;
+    case APIC_PPR:
+        *value = ppr(a);
+        return true;
+    case APIC_EOI:
+        return !x2;
+    case APIC_LDR:
+        *value = a->ldr;
+        return true;
+    case APIC_DFR:
+        *value = a->dfr;
+        return !x2;
+    case APIC_SVR:
+        *value = a->svr;
+        return true;
+    case APIC_ESR:
+        *value = a->esr;
+        return true;
+    case APIC_ICR:
+        *value = a->icr_lo;
+        return true;
+    case APIC_ICR_HI:
+        *value = a->icr_hi;
+        return !x2;
+    case APIC_TICR:
+        *value = a->ticr;
+        return true;
+    case APIC_TCCR:
+        *value = timer_current(a);
+        return true;
+    case APIC_TDCR:
+        *value = a->tdcr;
+        return true;
+    default:
+        break;
     }
     if (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) {
         *value = a->lvt[reg - APIC_LVT_TIMER];
@@ -348,8 +380,11 @@ bool hv_vlapic_write(struct hv_vp *vp, uint32_t reg, uint32_t value)
     struct hv_vlapic *a = &vp->apic;
     const bool x2 = hv_vlapic_x2apic(vp);
     switch (reg) {
-    case APIC_ID: return !x2; /* read-only here, as on current processors */
-    case APIC_TPR: a->tpr = value & 0xff; return true;
+    case APIC_ID:
+        return !x2; /* read-only here, as on current processors */
+    case APIC_TPR:
+        a->tpr = value & 0xff;
+        return true;
     case APIC_EOI:
         if (x2 && value)
             return false;
@@ -365,7 +400,9 @@ bool hv_vlapic_write(struct hv_vp *vp, uint32_t reg, uint32_t value)
             return false;
         a->dfr = value | 0x0fffffff;
         return true;
-    case APIC_SVR: write_svr(vp, value); return true;
+    case APIC_SVR:
+        write_svr(vp, value);
+        return true;
     case APIC_ESR:
         if (x2 && value)
             return false;
@@ -376,15 +413,20 @@ bool hv_vlapic_write(struct hv_vp *vp, uint32_t reg, uint32_t value)
         a->icr_lo = value & ICR_WRITABLE;
         hv_vlapic_icr(vp, a->icr_lo, a->icr_hi >> 24);
         return true;
-    case APIC_ICR_HI: a->icr_hi = value & 0xff000000; return !x2;
+    case APIC_ICR_HI:
+        a->icr_hi = value & 0xff000000;
+        return !x2;
     case APIC_TICR:
         if ((a->lvt[HV_LVT_TIMER] & APIC_TIMER_MODE) != APIC_TIMER_TSC) {
             a->ticr = value;
             timer_start(vp);
         }
         return true;
-    case APIC_TDCR: a->tdcr = value & 0xb; return true;
-    default: break;
+    case APIC_TDCR:
+        a->tdcr = value & 0xb;
+        return true;
+    default:
+        break;
     }
     if (reg >= APIC_LVT_TIMER && reg <= APIC_LVT_ERROR) {
         write_lvt(vp, reg - APIC_LVT_TIMER, value);

@@ -35,13 +35,13 @@ struct hv_pvh_memmap {
     uint32_t type, rsvd;
 };
 
-void hv_boot_parse(bool multiboot, uint64_t info);  /* info.c: fills hv_boot, hv_memmap */
-void hv_boot_memory(void);                          /* info.c: reserves image and heap */
-void hv_idt_init(void);                             /* idt.c: the table, once */
-void hv_lp_tables(struct hv_lp *lp);                /* idt.c: GDT, TSS, IDT, GS of this LP */
-void hv_smp_find(void);                             /* smp.c: LPs from the MADT */
-void hv_smp_start(void);                            /* smp.c: APs to hv_ap_main */
-void hv_smp_release(void);                          /* smp.c: and into the guest */
-void hv_root_load(void);                            /* root.c: image, start info, VP 0 */
+void hv_boot_parse(bool multiboot, uint64_t info); /* info.c: fills hv_boot, hv_memmap */
+void hv_boot_memory(void);                         /* info.c: reserves image and heap */
+void hv_idt_init(void);                            /* idt.c: the table, once */
+void hv_lp_tables(struct hv_lp *lp);               /* idt.c: GDT, TSS, IDT, GS of this LP */
+void hv_smp_find(void);                            /* smp.c: LPs from the MADT */
+void hv_smp_start(void);                           /* smp.c: APs to hv_ap_main */
+void hv_smp_release(void);                         /* smp.c: and into the guest */
+void hv_root_load(void);                           /* root.c: image, start info, VP 0 */
 
 #endif

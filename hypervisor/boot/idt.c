@@ -33,10 +33,7 @@ void hv_lp_tables(struct hv_lp *lp)
     t->gdt[4] = tss >> 32;
     const struct pseudo_descriptor gdtr = {sizeof(t->gdt) - 1, hv_pa(t->gdt)};
     const struct pseudo_descriptor idtr = {sizeof(idt) - 1, hv_pa(idt)};
-    __asm__ volatile("lgdt %0; lidt %1; ltr %w2"
-                     :
-                     : "m"(gdtr), "m"(idtr), "r"(0x18)
-                     : "memory");
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(0x18) : "memory");
     __asm__ volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     lp->self = lp;
     hv_wrmsr(MSR_GS_BASE, hv_pa(lp));

@@ -99,7 +99,7 @@ void hv_boot_parse(bool multiboot, uint64_t info)
             hv_log_set_level((unsigned)(level[9] - '0'));
     }
     if (!hv_boot.rsdp) {
-        const uint64_t ebda = (uint64_t)*(const volatile uint16_t *)hv_va(0x40e) << 4;
+        const uint64_t ebda = (uint64_t) * (const volatile uint16_t *)hv_va(0x40e) << 4;
         if (ebda >= 0x80000 && ebda < 0xa0000)
             hv_boot.rsdp = scan_rsdp(ebda, ebda + 1024);
         if (!hv_boot.rsdp)

@@ -5,7 +5,7 @@
 #include "hypervisor/boot/boot.h"
 #include "hypervisor/sched/sched.h"
 
-#define INFO_PAGE 0x5000ull /* two pages: start info with lists, command line */
+#define INFO_PAGE         0x5000ull /* two pages: start info with lists, command line */
 #define NOTE_PHYS32_ENTRY 18u
 
 struct elf_header {
@@ -150,8 +150,8 @@ static void set_registers(struct hv_vp *vp, uint64_t entry)
     struct hv_regs *r = &vp->regs;
     const uint16_t flat = SA_P | SA_S | SA_DB | SA_G;
     for (unsigned i = 0; i < 6; i++)
-        r->seg[i] = (struct hv_segment){.limit = 0xffffffff, .selector = 0x10,
-                                        .attributes = flat | 3};
+        r->seg[i] = (struct hv_segment){
+            .limit = 0xffffffff, .selector = 0x10, .attributes = flat | 3};
     r->seg[SEG_CS].selector = 0x08;
     r->seg[SEG_CS].attributes = flat | 11;
     r->seg[SEG_TR] = (struct hv_segment){.limit = 0x67, .attributes = SA_P | ST_TSS_BUSY};

@@ -6,7 +6,7 @@
 #include "hypervisor/boot/boot.h"
 #include "hypervisor/vmx/hv_vmx.h"
 
-#define TRAMPOLINE 0x8000ull
+#define TRAMPOLINE     0x8000ull
 #define AP_STACK_PAGES 4u
 
 uint64_t hv_ap_stack, hv_ap_lp;

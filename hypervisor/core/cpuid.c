@@ -7,23 +7,24 @@
 #include "hypervisor/vmx/hv_vmx.h"
 
 #define MAX_BASIC_LEAF 0xdu
-#define HV_MAX_LEAF 0x4000000au
+#define HV_MAX_LEAF    0x4000000au
 
 /* Leaf 1 */
-#define ECX1_MASKED (1u << 2 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | \
-                     1u << 15 | 1u << 18)
-#define ECX1_X2APIC (1u << 21)
+#define ECX1_MASKED \
+    (1u << 2 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 15 | 1u << 18)
+#define ECX1_X2APIC       (1u << 21)
 #define ECX1_TSC_DEADLINE (1u << 24)
-#define ECX1_XSAVE (1u << 26)
-#define ECX1_OSXSAVE (1u << 27)
-#define ECX1_HYPERVISOR (1u << 31)
-#define EDX1_MASKED (1u << 21 | 1u << 22 | 1u << 29 | 1u << 31) /* DS, ACPI, TM, PBE */
-#define EDX1_HTT (1u << 28)
+#define ECX1_XSAVE        (1u << 26)
+#define ECX1_OSXSAVE      (1u << 27)
+#define ECX1_HYPERVISOR   (1u << 31)
+#define EDX1_MASKED       (1u << 21 | 1u << 22 | 1u << 29 | 1u << 31) /* DS, ACPI, TM, PBE */
+#define EDX1_HTT          (1u << 28)
 /* Leaf 7: FSGSBASE, TSC_ADJUST, BMI1, AVX2, SMEP, BMI2, ERMS, INVPCID, AVX-512F/DQ, RDSEED, ADX,
  * SMAP, CLFLUSHOPT, CLWB, AVX-512CD, SHA, AVX-512BW/VL */
-#define EBX7_KEPT (1u << 0 | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 9 | \
-                   1u << 10 | 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19 | 1u << 20 | 1u << 23 | \
-                   1u << 24 | 1u << 28 | 1u << 29 | 1u << 30 | 1u << 31)
+#define EBX7_KEPT                                                                                \
+    (1u << 0 | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 9 | 1u << 10 | 1u << 16 | \
+     1u << 17 | 1u << 18 | 1u << 19 | 1u << 20 | 1u << 23 | 1u << 24 | 1u << 28 | 1u << 29 |     \
+     1u << 30 | 1u << 31)
 #define ECX7_KEPT (1u << 2) /* UMIP */
 
 static uint32_t log2_up(uint32_t n)
@@ -98,7 +99,9 @@ static void hyperv(const struct hv_vp *vp, uint32_t leaf, struct hv_cpuid *r)
     case HV_CPUID_VENDOR:
         *r = (struct hv_cpuid){HV_MAX_LEAF, HV_CPUID_SIG_EBX, HV_CPUID_SIG_ECX, HV_CPUID_SIG_EDX};
         break;
-    case HV_CPUID_INTERFACE: r->eax = HV_CPUID_INTERFACE_HV1; break;
+    case HV_CPUID_INTERFACE:
+        r->eax = HV_CPUID_INTERFACE_HV1;
+        break;
     case HV_CPUID_VERSION:
         r->eax = 20348; /* the interface level that is modelled */
         r->ebx = 10u << 16;
@@ -116,11 +119,14 @@ static void hyperv(const struct hv_vp *vp, uint32_t leaf, struct hv_cpuid *r)
         r->eax = HV_MAX_VPS;
         r->ebx = hv_lp_count;
         break;
-    case HV_CPUID_HARDWARE: r->eax = 1u << 1 | 1u << 3 | 1u << 17; break; /* bitmaps, SLAT, UG */
+    case HV_CPUID_HARDWARE:
+        r->eax = 1u << 1 | 1u << 3 | 1u << 17;
+        break; /* bitmaps, SLAT, UG */
     case HV_CPUID_CPU_MANAGEMENT:
         r->eax = p->is_root ? HV_CPU_MGMT_RESERVED_IDENTITY : 0;
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -140,9 +146,15 @@ static void basic(const struct hv_vp *vp, uint32_t leaf, uint32_t subleaf, struc
         if (r->eax > MAX_BASIC_LEAF)
             r->eax = MAX_BASIC_LEAF;
         break;
-    case 1: leaf_1(vp, r); break;
-    case 4: leaf_4(vp, r); break;
-    case 6: *r = (struct hv_cpuid){.eax = 1u << 2}; break; /* the APIC timer always runs */
+    case 1:
+        leaf_1(vp, r);
+        break;
+    case 4:
+        leaf_4(vp, r);
+        break;
+    case 6:
+        *r = (struct hv_cpuid){.eax = 1u << 2};
+        break; /* the APIC timer always runs */
     case 7:
         if (subleaf) {
             *r = (struct hv_cpuid){0};
@@ -155,10 +167,17 @@ static void basic(const struct hv_vp *vp, uint32_t leaf, uint32_t subleaf, struc
         r->ecx &= ECX7_KEPT;
         r->edx = 0;
         break;
-    case 0xb: leaf_b(vp, subleaf, r); break;
-    case 0xd: leaf_d(subleaf, r); break;
-    case 2: break;
-    default: *r = (struct hv_cpuid){0}; break;
+    case 0xb:
+        leaf_b(vp, subleaf, r);
+        break;
+    case 0xd:
+        leaf_d(subleaf, r);
+        break;
+    case 2:
+        break;
+    default:
+        *r = (struct hv_cpuid){0};
+        break;
     }
 }
 

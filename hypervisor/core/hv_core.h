@@ -17,17 +17,17 @@
 #include "abi/x86.h"
 #include "hypervisor/libk/libk.h"
 
-#define HV_MAX_LPS 8u
-#define HV_MAX_VPS VITRINE_INFO_VPS
+#define HV_MAX_LPS        8u
+#define HV_MAX_VPS        VITRINE_INFO_VPS
 #define HV_MAX_PARTITIONS VITRINE_INFO_PARTITIONS
-#define HV_LP_VPS 64u
-#define HV_ROOT_ID 1u
-#define HV_NO_DEADLINE UINT64_MAX
-#define HV_VLAPIC_HZ 200000000ull /* input clock of every virtual LAPIC timer */
+#define HV_LP_VPS         64u
+#define HV_ROOT_ID        1u
+#define HV_NO_DEADLINE    UINT64_MAX
+#define HV_VLAPIC_HZ      200000000ull /* input clock of every virtual LAPIC timer */
 
 /* Vectors that the hypervisor owns on each LP; device interrupts of the root stay below 0xf0. */
-#define HV_VECTOR_KICK 0xfdu
-#define HV_VECTOR_TIMER 0xfeu
+#define HV_VECTOR_KICK     0xfdu
+#define HV_VECTOR_TIMER    0xfeu
 #define HV_VECTOR_SPURIOUS 0xffu
 
 enum { HV_RAX, HV_RCX, HV_RDX, HV_RBX, HV_RSP, HV_RBP, HV_RSI, HV_RDI, HV_R8, HV_R15 = 15 };
@@ -65,7 +65,7 @@ struct hv_stimer {
 struct hv_synic {
     uint64_t scontrol, siefp, simp;
     uint64_t sint[HV_SINT_COUNT];
-    uint64_t auto_eoi[4]; /* vectors of AutoEOI SINTs */
+    uint64_t auto_eoi[4];    /* vectors of AutoEOI SINTs */
     uint64_t sint_vector[4]; /* vectors of any unmasked SINT: their EOI re-scans the queues */
     struct hv_msg_queue queue[HV_SINT_COUNT];
     uint32_t queued_sints; /* bit n: queue n has messages */
@@ -97,8 +97,14 @@ struct hv_regs {
 
 /* MSRs that hardware does not switch with the VMCS; written under an intercept, so the copy
  * holds. */
-enum { HV_SWMSR_STAR, HV_SWMSR_LSTAR, HV_SWMSR_CSTAR, HV_SWMSR_SFMASK, HV_SWMSR_TSC_AUX,
-       HV_SWMSR_COUNT };
+enum {
+    HV_SWMSR_STAR,
+    HV_SWMSR_LSTAR,
+    HV_SWMSR_CSTAR,
+    HV_SWMSR_SFMASK,
+    HV_SWMSR_TSC_AUX,
+    HV_SWMSR_COUNT
+};
 
 struct hv_mtrrs {
     uint64_t def_type;
@@ -124,15 +130,15 @@ struct hv_vp {
 
     uint32_t exit_reason;
     uint32_t epoch; /* bumped when someone else rewrites where the VP is */
-    uint32_t event;       /* VM-entry interruption word to deliver next, 0: none */
+    uint32_t event; /* VM-entry interruption word to deliver next, 0: none */
     uint32_t event_error;
     uint32_t event_len;
     bool nmi_pending;
     int extint; /* vector of a pending ExtINT, -1: none */
 
     struct hv_regs regs;
-    uint64_t vmcs;      /* physical address */
-    uint8_t *fpu;       /* XSAVE image */
+    uint64_t vmcs; /* physical address */
+    uint8_t *fpu;  /* XSAVE image */
     uint64_t xcr0;
     uint64_t cr2, dr[4], dr6;
     uint64_t kernel_gs_base;
@@ -215,7 +221,7 @@ struct hv_lp {
     volatile uint32_t in_guest;
     volatile bool resched;
     bool idle;
-    struct hv_vp *current; /* whose VMCS and switched state are loaded */
+    struct hv_vp *current;        /* whose VMCS and switched state are loaded */
     struct hv_vp *volatile fetch; /* another LP waits for this VP's registers */
     volatile uint64_t clear;      /* another LP waits for this VMCS to be cleared */
     struct hv_vp *vps[HV_LP_VPS];
@@ -223,7 +229,7 @@ struct hv_lp {
     uint32_t next; /* round robin */
     uint64_t slice_end;
     bool timer_stale; /* a deadline changed since it was programmed */
-    uint64_t timer; /* deadline in the LAPIC, HV_NO_DEADLINE: none */
+    uint64_t timer;   /* deadline in the LAPIC, HV_NO_DEADLINE: none */
     uint64_t xcr0;
     uint64_t swmsr[HV_SWMSR_COUNT];
     uint64_t held[4];     /* level interrupts in service in the physical LAPIC */
@@ -250,7 +256,7 @@ static inline struct hv_lp *hv_this_lp(void)
 static inline void *hv_va(uint64_t hpa)
 {
     __asm__("" : "+r"(hpa)); /* the compiler must not reason about low addresses */
-    return (void *)hpa;       /* the hypervisor runs on an identity map */
+    return (void *)hpa;      /* the hypervisor runs on an identity map */
 }
 
 static inline uint64_t hv_pa(const void *va)
@@ -286,8 +292,14 @@ void hv_vp_stop(struct hv_vp *vp);   /* returns with the VP out of guest mode */
 void hv_vp_fetch(struct hv_vp *vp);  /* afterwards vp->regs holds the registers */
 void hv_vp_advance(struct hv_vp *vp);
 void hv_vp_inject(struct hv_vp *vp, uint32_t vector, bool has_error, uint32_t error);
-static inline void hv_vp_gp(struct hv_vp *vp) { hv_vp_inject(vp, EXC_GP, true, 0); }
-static inline void hv_vp_ud(struct hv_vp *vp) { hv_vp_inject(vp, EXC_UD, false, 0); }
+static inline void hv_vp_gp(struct hv_vp *vp)
+{
+    hv_vp_inject(vp, EXC_GP, true, 0);
+}
+static inline void hv_vp_ud(struct hv_vp *vp)
+{
+    hv_vp_inject(vp, EXC_UD, false, 0);
+}
 unsigned hv_vp_cpl(struct hv_vp *vp);
 
 static inline void hv_vp_set_rip(struct hv_vp *vp, uint64_t rip)

@@ -60,8 +60,11 @@ void hv_lp_interrupt(struct hv_lp *lp, uint32_t vector)
         hv_lapic_eoi();
         lp->resched = true;
         break;
-    case HV_VECTOR_SPURIOUS: break;
-    default: device_interrupt(lp, vector); break;
+    case HV_VECTOR_SPURIOUS:
+        break;
+    default:
+        device_interrupt(lp, vector);
+        break;
     }
 }
 

@@ -14,10 +14,10 @@ static const struct {
     uint32_t msr;
     bool write_too;
 } passed[] = {
-    {MSR_FS_BASE, true},        {MSR_GS_BASE, true},      {MSR_KERNEL_GS_BASE, true},
-    {MSR_SYSENTER_CS, true},    {MSR_SYSENTER_ESP, true}, {MSR_SYSENTER_EIP, true},
-    {MSR_PAT, true},            {MSR_STAR, false},        {MSR_LSTAR, false},
-    {MSR_CSTAR, false},         {MSR_SFMASK, false},      {MSR_EFER, false},
+    {MSR_FS_BASE, true},     {MSR_GS_BASE, true},      {MSR_KERNEL_GS_BASE, true},
+    {MSR_SYSENTER_CS, true}, {MSR_SYSENTER_ESP, true}, {MSR_SYSENTER_EIP, true},
+    {MSR_PAT, true},         {MSR_STAR, false},        {MSR_LSTAR, false},
+    {MSR_CSTAR, false},      {MSR_SFMASK, false},      {MSR_EFER, false},
     {MSR_TSC, false},
 };
 
@@ -28,9 +28,9 @@ void hv_msr_bitmap_init(uint8_t *bitmap)
     for (unsigned i = 0; i < HV_ARRAY_SIZE(passed); i++) {
         const uint32_t msr = passed[i].msr, n = msr & 0x1fff;
         uint8_t *reads = bitmap + (msr >= 0xc0000000 ? 1024 : 0);
-        reads[n / 8] &= (uint8_t)~(1u << (n % 8));
+        reads[n / 8] &= (uint8_t) ~(1u << (n % 8));
         if (passed[i].write_too)
-            reads[2048 + n / 8] &= (uint8_t)~(1u << (n % 8));
+            reads[2048 + n / 8] &= (uint8_t) ~(1u << (n % 8));
     }
 }
 
@@ -62,18 +62,34 @@ bool hv_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value)
     }
     *value = 0;
     switch (msr) {
-    case MSR_APIC_BASE: *value = vp->apic.base; return true;
-    case MSR_TSC_ADJUST: *value = vp->tsc_adjust; return true;
-    case MSR_BIOS_SIGN_ID: *value = 1ull << 32; return true;
-    case MSR_MTRRCAP: *value = MTRR_COUNT | 1u << 8 | 1u << 10; return true; /* fixed, WC */
-    case MSR_MISC_ENABLE: *value = 1; return true; /* fast strings */
-    case MSR_TSC_DEADLINE: *value = vp->apic.tsc_deadline; return true;
-    case MSR_TSC_AUX: *value = vp->swmsr[HV_SWMSR_TSC_AUX]; return true;
+    case MSR_APIC_BASE:
+        *value = vp->apic.base;
+        return true;
+    case MSR_TSC_ADJUST:
+        *value = vp->tsc_adjust;
+        return true;
+    case MSR_BIOS_SIGN_ID:
+        *value = 1ull << 32;
+        return true;
+    case MSR_MTRRCAP:
+        *value = MTRR_COUNT | 1u << 8 | 1u << 10;
+        return true; /* fixed, WC */
+    case MSR_MISC_ENABLE:
+        *value = 1;
+        return true; /* fast strings */
+    case MSR_TSC_DEADLINE:
+        *value = vp->apic.tsc_deadline;
+        return true;
+    case MSR_TSC_AUX:
+        *value = vp->swmsr[HV_SWMSR_TSC_AUX];
+        return true;
     case MSR_PLATFORM_ID:
     case MSR_MCG_CAP:
     case MSR_MCG_STATUS:
-    case MSR_DEBUGCTL: return true;
-    default: return false;
+    case MSR_DEBUGCTL:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -155,13 +171,20 @@ bool hv_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)
     if (m)
         return write_mtrr(vp, msr, m, value);
     switch (msr) {
-    case MSR_EFER: return write_efer(vp, value);
-    case MSR_STAR: return write_switched(vp, HV_SWMSR_STAR, value);
-    case MSR_LSTAR: return write_switched(vp, HV_SWMSR_LSTAR, value);
-    case MSR_CSTAR: return write_switched(vp, HV_SWMSR_CSTAR, value);
-    case MSR_SFMASK: return write_switched(vp, HV_SWMSR_SFMASK, value);
-    case MSR_TSC_AUX: return write_switched(vp, HV_SWMSR_TSC_AUX, value);
-    case MSR_APIC_BASE: return hv_vlapic_set_base(vp, value);
+    case MSR_EFER:
+        return write_efer(vp, value);
+    case MSR_STAR:
+        return write_switched(vp, HV_SWMSR_STAR, value);
+    case MSR_LSTAR:
+        return write_switched(vp, HV_SWMSR_LSTAR, value);
+    case MSR_CSTAR:
+        return write_switched(vp, HV_SWMSR_CSTAR, value);
+    case MSR_SFMASK:
+        return write_switched(vp, HV_SWMSR_SFMASK, value);
+    case MSR_TSC_AUX:
+        return write_switched(vp, HV_SWMSR_TSC_AUX, value);
+    case MSR_APIC_BASE:
+        return hv_vlapic_set_base(vp, value);
     case MSR_TSC: {
         const uint64_t delta = value - (hv_rdtsc() + vp->tsc_offset);
         vp->tsc_adjust += delta;
@@ -172,11 +195,16 @@ bool hv_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)
         shift_tsc(vp, value - vp->tsc_adjust);
         vp->tsc_adjust = value;
         return true;
-    case MSR_TSC_DEADLINE: hv_vlapic_set_tsc_deadline(vp, value); return true;
+    case MSR_TSC_DEADLINE:
+        hv_vlapic_set_tsc_deadline(vp, value);
+        return true;
     case MSR_BIOS_SIGN_ID:
-    case MSR_MISC_ENABLE: return true;
+    case MSR_MISC_ENABLE:
+        return true;
     case MSR_MCG_STATUS:
-    case MSR_DEBUGCTL: return value == 0;
-    default: return false;
+    case MSR_DEBUGCTL:
+        return value == 0;
+    default:
+        return false;
     }
 }

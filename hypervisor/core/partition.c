@@ -15,19 +15,19 @@ struct vitrine_info hv_vitrine_info __attribute__((aligned(16), section(".data")
 static uint64_t next_id = HV_ROOT_ID;
 static uint64_t msr_bitmap; /* the same for everyone */
 
-#define ROOT_EAX                                                                                \
-    (HV_ACCESS_VP_RUNTIME | HV_ACCESS_REF_COUNTER | HV_ACCESS_SYNIC | HV_ACCESS_STIMER |        \
-     HV_ACCESS_INTR_CTRL | HV_ACCESS_HYPERCALL | HV_ACCESS_VP_INDEX | HV_ACCESS_REF_TSC |       \
+#define ROOT_EAX                                                                          \
+    (HV_ACCESS_VP_RUNTIME | HV_ACCESS_REF_COUNTER | HV_ACCESS_SYNIC | HV_ACCESS_STIMER |  \
+     HV_ACCESS_INTR_CTRL | HV_ACCESS_HYPERCALL | HV_ACCESS_VP_INDEX | HV_ACCESS_REF_TSC | \
      HV_ACCESS_FREQUENCY)
 #define ROOT_EBX                                                                                \
     (HV_CREATE_PARTITIONS | HV_ACCESS_PARTITION_ID | HV_ACCESS_MEMORY_POOL | HV_POST_MESSAGES | \
      HV_SIGNAL_EVENTS | HV_CREATE_PORT | HV_CONNECT_PORT | HV_CPU_MANAGEMENT)
-#define CHILD_EAX                                                                               \
-    (HV_ACCESS_REF_COUNTER | HV_ACCESS_SYNIC | HV_ACCESS_STIMER | HV_ACCESS_INTR_CTRL |         \
+#define CHILD_EAX                                                                       \
+    (HV_ACCESS_REF_COUNTER | HV_ACCESS_SYNIC | HV_ACCESS_STIMER | HV_ACCESS_INTR_CTRL | \
      HV_ACCESS_HYPERCALL | HV_ACCESS_VP_INDEX | HV_ACCESS_REF_TSC | HV_ACCESS_FREQUENCY)
 #define CHILD_EBX (HV_POST_MESSAGES | HV_SIGNAL_EVENTS)
-#define FEATURES (HV_FEAT_FREQUENCY_MSRS | HV_FEAT_CRASH_MSRS | HV_FEAT_DIRECT_STIMER)
-#define HINTS (HV_HINT_RELAXED_TIMING | HV_HINT_DEPRECATE_AUTO_EOI)
+#define FEATURES  (HV_FEAT_FREQUENCY_MSRS | HV_FEAT_CRASH_MSRS | HV_FEAT_DIRECT_STIMER)
+#define HINTS     (HV_HINT_RELAXED_TIMING | HV_HINT_DEPRECATE_AUTO_EOI)
 
 struct hv_partition *hv_partition_find(uint64_t id)
 {
@@ -132,8 +132,11 @@ void hv_partition_delete(struct hv_partition *p)
 int hv_partition_add_intercept(struct hv_partition *p, const struct hv_in_install_intercept *in)
 {
     switch (in->type) {
-    case HV_INTERCEPT_TYPE_IO_PORT: return HV_STATUS_SUCCESS; /* children always exit */
-    case HV_INTERCEPT_TYPE_MSR: p->msr_intercept = in->access != 0; return HV_STATUS_SUCCESS;
+    case HV_INTERCEPT_TYPE_IO_PORT:
+        return HV_STATUS_SUCCESS; /* children always exit */
+    case HV_INTERCEPT_TYPE_MSR:
+        p->msr_intercept = in->access != 0;
+        return HV_STATUS_SUCCESS;
     case HV_INTERCEPT_TYPE_CPUID:
         for (uint32_t i = 0; i < p->cpuid_intercepts; i++) {
             if (p->cpuid_intercept[i] == (uint32_t)in->parameter)
@@ -148,7 +151,8 @@ int hv_partition_add_intercept(struct hv_partition *p, const struct hv_in_instal
             return HV_STATUS_INVALID_PARAMETER; /* before the first VP only */
         p->exception_intercepts |= 1u << in->parameter;
         return HV_STATUS_SUCCESS;
-    default: return HV_STATUS_INVALID_PARAMETER;
+    default:
+        return HV_STATUS_INVALID_PARAMETER;
     }
 }
 

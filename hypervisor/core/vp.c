@@ -50,7 +50,7 @@ void hv_vp_reset(struct hv_vp *vp)
     vp->kernel_gs_base = 0;
     memset(vp->swmsr, 0, sizeof(vp->swmsr));
     memset(vp->fpu, 0, HV_PAGE);
-    *(uint16_t *)(vp->fpu + 0) = 0x37f;  /* FCW */
+    *(uint16_t *)(vp->fpu + 0) = 0x37f;   /* FCW */
     *(uint32_t *)(vp->fpu + 24) = 0x1f80; /* MXCSR */
     *(uint64_t *)(vp->fpu + 512) = 3;     /* XSTATE_BV */
     vp->mtrr = (struct hv_mtrrs){.def_type = 0xc06};

@@ -95,9 +95,9 @@ uint32_t hv_call_delete_partition(struct hv_hcall *c)
 }
 
 /* Kept properties, by slot. */
-static const uint32_t kept[] = {HV_PROP_SUSPEND,     HV_PROP_CPU_RESERVE, HV_PROP_CPU_CAP,
-                                HV_PROP_CPU_WEIGHT,  HV_PROP_SYNTHETIC_FEATURES,
-                                HV_PROP_COMPAT_VERSION};
+static const uint32_t kept[] = {
+    HV_PROP_SUSPEND,    HV_PROP_CPU_RESERVE,        HV_PROP_CPU_CAP,
+    HV_PROP_CPU_WEIGHT, HV_PROP_SYNTHETIC_FEATURES, HV_PROP_COMPAT_VERSION};
 
 uint32_t hv_call_get_partition_property(struct hv_hcall *c)
 {
@@ -114,18 +114,35 @@ uint32_t hv_call_get_partition_property(struct hv_hcall *c)
         }
     }
     switch (in->code) {
-    case HV_PROP_PRIVILEGE_FLAGS: *value = p->privileges; return HV_STATUS_SUCCESS;
-    case HV_PROP_TIME_FREEZE: *value = 0; return HV_STATUS_SUCCESS;
-    case HV_PROP_APIC_FREQUENCY: *value = HV_VLAPIC_HZ; return HV_STATUS_SUCCESS;
-    case HV_PROP_REFERENCE_TIME: *value = hv_ref_time(p); return HV_STATUS_SUCCESS;
-    case HV_PROP_PROCESSOR_CLOCK: *value = hv_tsc_hz; return HV_STATUS_SUCCESS;
-    case HV_PROP_GUEST_OS_ID: *value = p->guest_os_id; return HV_STATUS_SUCCESS;
-    case HV_PROP_PROCESSOR_VENDOR: *value = 1; return HV_STATUS_SUCCESS; /* Intel */
-    case HV_PROP_UNIMPLEMENTED_MSR_ACTION: *value = 0; return HV_STATUS_SUCCESS;
+    case HV_PROP_PRIVILEGE_FLAGS:
+        *value = p->privileges;
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_TIME_FREEZE:
+        *value = 0;
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_APIC_FREQUENCY:
+        *value = HV_VLAPIC_HZ;
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_REFERENCE_TIME:
+        *value = hv_ref_time(p);
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_PROCESSOR_CLOCK:
+        *value = hv_tsc_hz;
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_GUEST_OS_ID:
+        *value = p->guest_os_id;
+        return HV_STATUS_SUCCESS;
+    case HV_PROP_PROCESSOR_VENDOR:
+        *value = 1;
+        return HV_STATUS_SUCCESS; /* Intel */
+    case HV_PROP_UNIMPLEMENTED_MSR_ACTION:
+        *value = 0;
+        return HV_STATUS_SUCCESS;
     case HV_PROP_REFERENCE_TSC_ACTIVE:
         *value = p->reference_tsc_msr & HV_MSR_ENABLE;
         return HV_STATUS_SUCCESS;
-    default: return HV_STATUS_UNKNOWN_PROPERTY;
+    default:
+        return HV_STATUS_UNKNOWN_PROPERTY;
     }
 }
 

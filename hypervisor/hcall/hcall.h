@@ -8,14 +8,14 @@
 #include "hypervisor/core/hv_core.h"
 
 struct hv_hcall {
-    struct hv_vp *vp;           /* caller */
+    struct hv_vp *vp; /* caller */
     struct hv_partition *caller;
-    const void *in;             /* header */
-    const uint8_t *list;        /* rep list, or what follows the header */
-    void *out;                  /* output block or list, NULL when the call has none */
-    uint32_t reps;              /* rep count */
-    uint32_t done;              /* rep start on entry, elements completed on return */
-    uint32_t varhead;           /* bytes of variable header */
+    const void *in;      /* header */
+    const uint8_t *list; /* rep list, or what follows the header */
+    void *out;           /* output block or list, NULL when the call has none */
+    uint32_t reps;       /* rep count */
+    uint32_t done;       /* rep start on entry, elements completed on return */
+    uint32_t varhead;    /* bytes of variable header */
 };
 
 void hv_hypercall(struct hv_vp *vp); /* exit handler of VMCALL */

@@ -7,10 +7,14 @@
 #include "hypervisor/hcall/hcall.h"
 #include "hypervisor/synic/hv_synic.h"
 
-#define REG(name, member) {name, offsetof(struct hv_vp, member)}
+#define REG(name, member)                    \
+    {                                        \
+        name, offsetof(struct hv_vp, member) \
+    }
 static const struct {
     uint32_t name, offset;
-} plain[] = { /* 64-bit members of vp->regs or of the VP's switched state */
+} plain[] = {
+    /* 64-bit members of vp->regs or of the VP's switched state */
     REG(HV_REG_CR0, regs.cr0),
     REG(HV_REG_CR3, regs.cr3),
     REG(HV_REG_CR4, regs.cr4),
@@ -55,13 +59,20 @@ static bool is_loaded(const struct hv_vp *vp)
 static uint32_t synthetic_msr(uint32_t name)
 {
     switch (name) {
-    case HV_REG_VP_RUNTIME: return HV_MSR_VP_RUNTIME;
-    case HV_REG_HYPERCALL: return HV_MSR_HYPERCALL;
-    case HV_REG_GUEST_OS_ID: return HV_MSR_GUEST_OS_ID;
-    case HV_REG_VP_INDEX: return HV_MSR_VP_INDEX;
-    case HV_REG_VP_ASSIST_PAGE: return HV_MSR_VP_ASSIST_PAGE;
-    case HV_REG_REFERENCE_TSC: return HV_MSR_REFERENCE_TSC;
-    default: break;
+    case HV_REG_VP_RUNTIME:
+        return HV_MSR_VP_RUNTIME;
+    case HV_REG_HYPERCALL:
+        return HV_MSR_HYPERCALL;
+    case HV_REG_GUEST_OS_ID:
+        return HV_MSR_GUEST_OS_ID;
+    case HV_REG_VP_INDEX:
+        return HV_MSR_VP_INDEX;
+    case HV_REG_VP_ASSIST_PAGE:
+        return HV_MSR_VP_ASSIST_PAGE;
+    case HV_REG_REFERENCE_TSC:
+        return HV_MSR_REFERENCE_TSC;
+    default:
+        break;
     }
     if (name >= HV_REG_SINT0 && name <= HV_REG_SINT15)
         return HV_MSR_SINT0 + name - HV_REG_SINT0;
@@ -130,25 +141,42 @@ bool hv_reg_get(struct hv_vp *vp, uint32_t name, union hv_reg_value *v)
     if (msr)
         return hv_synth_msr_read(vp, msr, &v->q[0]);
     switch (name) {
-    case HV_REG_EXPLICIT_SUSPEND: v->q[0] = vp->explicit_suspend; return true;
-    case HV_REG_INTERCEPT_SUSPEND: v->q[0] = vp->intercept_suspend; return true;
-    case HV_REG_RIP: v->q[0] = vp->rip; return true;
-    case HV_REG_RFLAGS: v->q[0] = vp->rflags; return true;
-    case HV_REG_CR8: v->q[0] = vp->apic.tpr >> 4; return true;
-    case HV_REG_APIC_BASE: v->q[0] = vp->apic.base; return true;
-    case HV_REG_TSC: v->q[0] = hv_rdtsc() + vp->tsc_offset; return true;
+    case HV_REG_EXPLICIT_SUSPEND:
+        v->q[0] = vp->explicit_suspend;
+        return true;
+    case HV_REG_INTERCEPT_SUSPEND:
+        v->q[0] = vp->intercept_suspend;
+        return true;
+    case HV_REG_RIP:
+        v->q[0] = vp->rip;
+        return true;
+    case HV_REG_RFLAGS:
+        v->q[0] = vp->rflags;
+        return true;
+    case HV_REG_CR8:
+        v->q[0] = vp->apic.tpr >> 4;
+        return true;
+    case HV_REG_APIC_BASE:
+        v->q[0] = vp->apic.base;
+        return true;
+    case HV_REG_TSC:
+        v->q[0] = hv_rdtsc() + vp->tsc_offset;
+        return true;
     case HV_REG_IDTR:
         v->table = (struct hv_table){.limit = vp->regs.idt_limit, .base = vp->regs.idt_base};
         return true;
     case HV_REG_GDTR:
         v->table = (struct hv_table){.limit = vp->regs.gdt_limit, .base = vp->regs.gdt_base};
         return true;
-    case HV_REG_PENDING_INTERRUPTION: v->q[0] = get_pending(vp); return true;
+    case HV_REG_PENDING_INTERRUPTION:
+        v->q[0] = get_pending(vp);
+        return true;
     case HV_REG_INTERRUPT_STATE:
         v->q[0] = (vp->interruptibility & 3 ? 1 : 0) |
                   (vp->interruptibility & VMX_INT_BLOCK_NMI ? 2 : 0);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -181,7 +209,9 @@ static uint32_t set_plain(struct hv_vp *vp, uint32_t name, uint64_t *p, uint64_t
         if (value >> 32)
             return HV_STATUS_INVALID_REGISTER_VALUE;
         break;
-    case HV_REG_CR4: value &= ~(uint64_t)(CR4_VMXE | CR4_SMXE); break;
+    case HV_REG_CR4:
+        value &= ~(uint64_t)(CR4_VMXE | CR4_SMXE);
+        break;
     case HV_REG_EFER:
         if (value & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
             return HV_STATUS_INVALID_REGISTER_VALUE;
@@ -203,7 +233,8 @@ static uint32_t set_plain(struct hv_vp *vp, uint32_t name, uint64_t *p, uint64_t
         if (value >> 32)
             return HV_STATUS_INVALID_REGISTER_VALUE;
         break;
-    default: break;
+    default:
+        break;
     }
     const bool in_regs = (uint8_t *)p >= (uint8_t *)&vp->regs &&
                          (uint8_t *)p < (uint8_t *)(&vp->regs + 1);
@@ -256,7 +287,8 @@ uint32_t hv_reg_set(struct hv_vp *vp, uint32_t name, const union hv_reg_value *v
     if (p)
         return set_plain(vp, name, p, q);
     switch (name) {
-    case HV_REG_EXPLICIT_SUSPEND: return set_suspend(vp, &vp->explicit_suspend, q);
+    case HV_REG_EXPLICIT_SUSPEND:
+        return set_suspend(vp, &vp->explicit_suspend, q);
     case HV_REG_CR8:
         if (q > 15)
             return HV_STATUS_INVALID_REGISTER_VALUE;
@@ -266,8 +298,8 @@ uint32_t hv_reg_set(struct hv_vp *vp, uint32_t name, const union hv_reg_value *v
         if (((q ^ vp->apic.base) & APIC_BASE_EXTD) && (q & APIC_BASE_EXTD) &&
             !(vp->apic.base & APIC_BASE_EN))
             vp->apic.base |= APIC_BASE_EN;
-        return hv_vlapic_set_base(vp, (q & ~(uint64_t)APIC_BASE_BSP) |
-                                          (vp->apic.base & APIC_BASE_BSP))
+        return hv_vlapic_set_base(vp,
+                                  (q & ~(uint64_t)APIC_BASE_BSP) | (vp->apic.base & APIC_BASE_BSP))
                    ? HV_STATUS_SUCCESS
                    : HV_STATUS_INVALID_REGISTER_VALUE;
     case HV_REG_IDTR:
@@ -281,12 +313,14 @@ uint32_t hv_reg_set(struct hv_vp *vp, uint32_t name, const union hv_reg_value *v
         }
         vp->regs_dirty = true;
         return HV_STATUS_SUCCESS;
-    case HV_REG_PENDING_INTERRUPTION: return set_pending(vp, q);
+    case HV_REG_PENDING_INTERRUPTION:
+        return set_pending(vp, q);
     case HV_REG_INTERRUPT_STATE:
         vp->interruptibility = (q & 1 ? VMX_INT_BLOCK_STI : 0) | (q & 2 ? VMX_INT_BLOCK_NMI : 0);
         vp->dirty_interruptibility = true;
         return HV_STATUS_SUCCESS;
-    default: break;
+    default:
+        break;
     }
     const uint32_t msr = synthetic_msr(name);
     if (!msr)

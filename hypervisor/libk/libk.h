@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HV_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define HV_ALIGN_DOWN(v, a) ((v) & ~((uint64_t)(a) - 1))
-#define HV_ALIGN_UP(v, a) HV_ALIGN_DOWN((v) + (uint64_t)(a) - 1, a)
+#define HV_ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define HV_ALIGN_DOWN(v, a) ((v) & ~((uint64_t)(a)-1))
+#define HV_ALIGN_UP(v, a)   HV_ALIGN_DOWN((v) + (uint64_t)(a)-1, a)
 
 enum hv_log_level { HV_LOG_ERROR, HV_LOG_WARN, HV_LOG_INFO, HV_LOG_DEBUG };
 
@@ -59,7 +59,9 @@ static inline uint64_t hv_rdmsr(uint32_t msr)
 
 static inline void hv_wrmsr(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
 
@@ -76,32 +78,32 @@ static inline struct hv_cpuid hv_cpuid(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
-#define HV_CR_ACCESSORS(n)                                                    \
-    static inline uint64_t hv_read_cr##n(void)                                \
-    {                                                                         \
-        uint64_t v;                                                           \
-        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v));                     \
-        return v;                                                             \
-    }                                                                         \
-    static inline void hv_write_cr##n(uint64_t v)                             \
-    {                                                                         \
-        __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory");            \
+#define HV_CR_ACCESSORS(n)                                         \
+    static inline uint64_t hv_read_cr##n(void)                     \
+    {                                                              \
+        uint64_t v;                                                \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v));          \
+        return v;                                                  \
+    }                                                              \
+    static inline void hv_write_cr##n(uint64_t v)                  \
+    {                                                              \
+        __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); \
     }
 HV_CR_ACCESSORS(0)
 HV_CR_ACCESSORS(2)
 HV_CR_ACCESSORS(3)
 HV_CR_ACCESSORS(4)
 
-#define HV_DR_ACCESSORS(n)                                                    \
-    static inline uint64_t hv_read_dr##n(void)                                \
-    {                                                                         \
-        uint64_t v;                                                           \
-        __asm__ volatile("mov %%dr" #n ", %0" : "=r"(v));                     \
-        return v;                                                             \
-    }                                                                         \
-    static inline void hv_write_dr##n(uint64_t v)                             \
-    {                                                                         \
-        __asm__ volatile("mov %0, %%dr" #n : : "r"(v));                       \
+#define HV_DR_ACCESSORS(n)                                \
+    static inline uint64_t hv_read_dr##n(void)            \
+    {                                                     \
+        uint64_t v;                                       \
+        __asm__ volatile("mov %%dr" #n ", %0" : "=r"(v)); \
+        return v;                                         \
+    }                                                     \
+    static inline void hv_write_dr##n(uint64_t v)         \
+    {                                                     \
+        __asm__ volatile("mov %0, %%dr" #n : : "r"(v));   \
     }
 HV_DR_ACCESSORS(0)
 HV_DR_ACCESSORS(1)
@@ -136,10 +138,7 @@ static inline uint64_t hv_muldiv(uint64_t a, uint64_t b, uint64_t c)
     if (hv_mul_hi(a, b) >= c)
         return UINT64_MAX;
     uint64_t lo, hi;
-    __asm__("mulq %3\n\tdivq %4"
-            : "=&a"(lo), "=&d"(hi)
-            : "0"(a), "r"(b), "r"(c)
-            : "cc");
+    __asm__("mulq %3\n\tdivq %4" : "=&a"(lo), "=&d"(hi) : "0"(a), "r"(b), "r"(c) : "cc");
     return lo;
 }
 

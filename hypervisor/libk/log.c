@@ -5,7 +5,7 @@
  */
 #include "hypervisor/core/hv_core.h"
 
-#define COM1 0x3f8
+#define COM1     0x3f8
 #define LSR_THRE 0x20
 
 static unsigned max_level = HV_LOG_INFO;
@@ -71,8 +71,12 @@ static const char *format_one(const char *f, va_list *ap)
     for (; *f == 'l' || *f == 'z'; f++)
         longs++;
     switch (*f) {
-    case 's': put_string(va_arg(*ap, const char *)); break;
-    case 'c': hv_console_putc((char)va_arg(*ap, int)); break;
+    case 's':
+        put_string(va_arg(*ap, const char *));
+        break;
+    case 'c':
+        hv_console_putc((char)va_arg(*ap, int));
+        break;
     case 'd': {
         const int64_t v = longs ? va_arg(*ap, int64_t) : va_arg(*ap, int);
         put_number(v < 0 ? -(uint64_t)v : (uint64_t)v, 10, width, pad, v < 0);
@@ -84,8 +88,11 @@ static const char *format_one(const char *f, va_list *ap)
         put_number(v, *f == 'x' ? 16 : 10, width, pad, false);
         break;
     }
-    case '%': hv_console_putc('%'); break;
-    default: return f;
+    case '%':
+        hv_console_putc('%');
+        break;
+    default:
+        return f;
     }
     return f + 1;
 }

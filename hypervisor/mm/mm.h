@@ -7,7 +7,7 @@
 
 #include "hypervisor/core/hv_core.h"
 
-#define HV_PAGE 4096ull
+#define HV_PAGE       4096ull
 #define HV_LARGE_PAGE 0x200000ull
 
 struct hv_range {
@@ -21,7 +21,7 @@ struct hv_memmap {
     uint32_t count;
 };
 
-extern struct hv_memmap hv_memmap;   /* what firmware reported */
+extern struct hv_memmap hv_memmap;     /* what firmware reported */
 extern struct hv_range hv_reserved[2]; /* ours: image, heap */
 
 bool hv_is_ram(uint64_t hpa, uint64_t size);
@@ -30,7 +30,7 @@ bool hv_is_ours(uint64_t hpa, uint64_t size); /* touches memory of the hyperviso
 void hv_heap_init(uint64_t base, uint64_t size);
 uint64_t hv_page_alloc(void); /* zeroed, or 0 */
 void hv_page_free(uint64_t hpa);
-void hv_map_physical(void);   /* identity map of everything, NX off, 2 MiB pages */
+void hv_map_physical(void); /* identity map of everything, NX off, 2 MiB pages */
 
 /* EPT entry bit that software owns: the page belongs to the hypervisor, never map it on demand. */
 #define HV_EPT_TAKEN (1ull << 52)

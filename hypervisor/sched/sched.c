@@ -178,8 +178,8 @@ static void deliver_events(struct hv_vp *vp)
         free = false;
     }
     if (vp->nmi_pending) {
-        if (free && !(vp->interruptibility & (VMX_INT_BLOCK_NMI | VMX_INT_BLOCK_MOVSS |
-                                              VMX_INT_BLOCK_STI))) {
+        if (free && !(vp->interruptibility &
+                      (VMX_INT_BLOCK_NMI | VMX_INT_BLOCK_MOVSS | VMX_INT_BLOCK_STI))) {
             vp->nmi_pending = false;
             inject(EXC_NMI | VMX_INTR_NMI | VMX_INTR_VALID, 0, 0);
             free = false;
@@ -190,8 +190,8 @@ static void deliver_events(struct hv_vp *vp)
     const bool extint = extint_open(vp);
     const int vector = extint ? vp->extint : hv_vlapic_pending(vp);
     if (vector >= 0) {
-        const bool open = (vp->rflags & FL_IF) && !(vp->interruptibility &
-                                                    (VMX_INT_BLOCK_STI | VMX_INT_BLOCK_MOVSS));
+        const bool open = (vp->rflags & FL_IF) &&
+                          !(vp->interruptibility & (VMX_INT_BLOCK_STI | VMX_INT_BLOCK_MOVSS));
         if (free && open) {
             inject((uint32_t)vector | VMX_INTR_EXT | VMX_INTR_VALID, 0, 0);
             if (extint)

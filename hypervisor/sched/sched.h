@@ -14,7 +14,7 @@ struct hv_lp *hv_sched_place(void); /* LP for a new child VP */
 void hv_vp_load(struct hv_lp *lp, struct hv_vp *vp);
 bool hv_vp_prepare(struct hv_lp *lp, struct hv_vp *vp); /* false: pick again */
 
-void hv_timer_init(void); /* finds the TSC frequency */
+void hv_timer_init(void);               /* finds the TSC frequency */
 void hv_timer_update(struct hv_vp *vp); /* after one of the VP's deadlines changed */
 void hv_timer_program(struct hv_lp *lp);
 void hv_timer_expire(struct hv_lp *lp);

@@ -53,27 +53,62 @@ bool hv_synth_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value)
         return true;
     }
     switch (msr) {
-    case HV_MSR_GUEST_OS_ID: *value = p->guest_os_id; return true;
-    case HV_MSR_HYPERCALL: *value = p->hypercall_msr; return true;
-    case HV_MSR_VP_INDEX: *value = vp->index; return true;
-    case HV_MSR_RESET: *value = 0; return true;
+    case HV_MSR_GUEST_OS_ID:
+        *value = p->guest_os_id;
+        return true;
+    case HV_MSR_HYPERCALL:
+        *value = p->hypercall_msr;
+        return true;
+    case HV_MSR_VP_INDEX:
+        *value = vp->index;
+        return true;
+    case HV_MSR_RESET:
+        *value = 0;
+        return true;
     case HV_MSR_VP_RUNTIME:
         *value = hv_mul_hi(vp->run_time + hv_rdtsc() - vp->run_start, hv_ref_scale());
         return true;
-    case HV_MSR_TIME_REF_COUNT: *value = hv_ref_time(p); return true;
-    case HV_MSR_REFERENCE_TSC: *value = p->reference_tsc_msr; return true;
-    case HV_MSR_TSC_FREQUENCY: *value = hv_tsc_hz; return true;
-    case HV_MSR_APIC_FREQUENCY: *value = HV_VLAPIC_HZ; return true;
-    case HV_MSR_ICR: *value = (uint64_t)vp->apic.icr_hi << 32 | vp->apic.icr_lo; return true;
-    case HV_MSR_TPR: *value = vp->apic.tpr; return true;
-    case HV_MSR_VP_ASSIST_PAGE: *value = vp->assist_page; return true;
-    case HV_MSR_SCONTROL: *value = vp->synic.scontrol; return true;
-    case HV_MSR_SVERSION: *value = 1; return true;
-    case HV_MSR_SIEFP: *value = vp->synic.siefp; return true;
-    case HV_MSR_SIMP: *value = vp->synic.simp; return true;
-    case HV_MSR_EOM: *value = 0; return true;
-    case HV_MSR_CRASH_CTL: *value = HV_CRASH_NOTIFY; return true;
-    default: break;
+    case HV_MSR_TIME_REF_COUNT:
+        *value = hv_ref_time(p);
+        return true;
+    case HV_MSR_REFERENCE_TSC:
+        *value = p->reference_tsc_msr;
+        return true;
+    case HV_MSR_TSC_FREQUENCY:
+        *value = hv_tsc_hz;
+        return true;
+    case HV_MSR_APIC_FREQUENCY:
+        *value = HV_VLAPIC_HZ;
+        return true;
+    case HV_MSR_ICR:
+        *value = (uint64_t)vp->apic.icr_hi << 32 | vp->apic.icr_lo;
+        return true;
+    case HV_MSR_TPR:
+        *value = vp->apic.tpr;
+        return true;
+    case HV_MSR_VP_ASSIST_PAGE:
+        *value = vp->assist_page;
+        return true;
+    case HV_MSR_SCONTROL:
+        *value = vp->synic.scontrol;
+        return true;
+    case HV_MSR_SVERSION:
+        *value = 1;
+        return true;
+    case HV_MSR_SIEFP:
+        *value = vp->synic.siefp;
+        return true;
+    case HV_MSR_SIMP:
+        *value = vp->synic.simp;
+        return true;
+    case HV_MSR_EOM:
+        *value = 0;
+        return true;
+    case HV_MSR_CRASH_CTL:
+        *value = HV_CRASH_NOTIFY;
+        return true;
+    default:
+        break;
     }
     if (msr >= HV_MSR_CRASH_P0 && msr <= HV_MSR_CRASH_P4) {
         *value = p->crash[msr - HV_MSR_CRASH_P0];
@@ -150,12 +185,15 @@ static bool write_synic(struct hv_vp *vp, uint32_t msr, uint64_t value)
         if (value & HV_MSR_ENABLE)
             hv_synic_scan(vp);
         return true;
-    case HV_MSR_SIEFP: return hv_synic_set_page(vp, &vp->synic.siefp, value);
-    case HV_MSR_SIMP: return hv_synic_set_page(vp, &vp->synic.simp, value);
+    case HV_MSR_SIEFP:
+        return hv_synic_set_page(vp, &vp->synic.siefp, value);
+    case HV_MSR_SIMP:
+        return hv_synic_set_page(vp, &vp->synic.simp, value);
     case HV_MSR_EOM:
         hv_synic_scan(vp);
         return true;
-    default: return false; /* SVERSION */
+    default:
+        return false; /* SVERSION */
     }
 }
 
@@ -180,10 +218,16 @@ bool hv_synth_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)
         return true;
     }
     switch (msr) {
-    case HV_MSR_GUEST_OS_ID: write_guest_os_id(p, value); return true;
-    case HV_MSR_HYPERCALL: return write_hypercall(p, value);
-    case HV_MSR_REFERENCE_TSC: return write_reference_tsc(p, value);
-    case HV_MSR_EOI: hv_vlapic_eoi(vp); return true;
+    case HV_MSR_GUEST_OS_ID:
+        write_guest_os_id(p, value);
+        return true;
+    case HV_MSR_HYPERCALL:
+        return write_hypercall(p, value);
+    case HV_MSR_REFERENCE_TSC:
+        return write_reference_tsc(p, value);
+    case HV_MSR_EOI:
+        hv_vlapic_eoi(vp);
+        return true;
     case HV_MSR_ICR:
         vp->apic.icr_hi = (uint32_t)(value >> 32);
         vp->apic.icr_lo = (uint32_t)value;
@@ -195,13 +239,15 @@ bool hv_synth_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)
             return false;
         vp->apic.tpr = (uint32_t)value;
         return true;
-    case HV_MSR_VP_ASSIST_PAGE: return write_assist_page(vp, value);
+    case HV_MSR_VP_ASSIST_PAGE:
+        return write_assist_page(vp, value);
     case HV_MSR_CRASH_CTL:
         p->crash_ctl = value;
         if (value & HV_CRASH_NOTIFY)
             hv_log(HV_LOG_WARN, "partition %lu reports a crash: %lx %lx %lx %lx %lx", p->id,
                    p->crash[0], p->crash[1], p->crash[2], p->crash[3], p->crash[4]);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }

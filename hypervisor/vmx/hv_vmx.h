@@ -63,10 +63,10 @@ extern struct hv_vmx_caps hv_vmx;
 void hv_vmx_probe(void);          /* panics when something needed is missing */
 void hv_vmx_on(struct hv_lp *lp); /* VMX root mode on this LP */
 
-void hv_vmcs_setup(struct hv_vp *vp);      /* all but guest registers; on the VP's LP */
-void hv_vmcs_flush(struct hv_vp *vp);      /* vp->regs to the VMCS */
-void hv_vmcs_fetch(struct hv_vp *vp);      /* and back */
-bool hv_vmx_is_active(struct hv_vp *vp);   /* VMCS was set up on its LP */
+void hv_vmcs_setup(struct hv_vp *vp);    /* all but guest registers; on the VP's LP */
+void hv_vmcs_flush(struct hv_vp *vp);    /* vp->regs to the VMCS */
+void hv_vmcs_fetch(struct hv_vp *vp);    /* and back */
+bool hv_vmx_is_active(struct hv_vp *vp); /* VMCS was set up on its LP */
 
 /* entry.S: true when the entry itself failed. */
 bool hv_vmx_enter(struct hv_vp *vp, bool launched);

@@ -31,8 +31,8 @@ uint64_t ch_msr(uint32_t msr); /* of one that can be read */
 #define CH_VECTOR 0x40u /* first of the vectors that tests use */
 void ch_trap_init(void);
 void ch_trap_load(void);
-unsigned ch_interrupts(uint32_t vector); /* how many arrived so far */
-bool ch_wait(uint32_t vector, unsigned count); /* HLT until that many, or a second is over */
+unsigned ch_interrupts(uint32_t vector);         /* how many arrived so far */
+bool ch_wait(uint32_t vector, unsigned count);   /* HLT until that many, or a second is over */
 uint64_t ch_probe(uint64_t address, bool write); /* vector of the fault an access takes, or ~0 */
 extern volatile bool ch_faulted;
 

@@ -73,22 +73,25 @@ void ch_test_msrs(void)
     ch_check("msr APIC frequency", ch_rdmsr(HV_MSR_APIC_FREQUENCY, &v) && v > 1000000, "value");
     ch_check("msr MTRRCAP", ch_rdmsr(MSR_MTRRCAP, &v) && (v & 0xff) == 8, "value");
     ch_check("msr EFER reserved bits fault", !ch_wrmsr(MSR_EFER, 1ull << 63), "no #GP");
-    ch_check("msr LSTAR holds", ch_wrmsr(MSR_LSTAR, 0xffff800012345678) &&
-             ch_msr(MSR_LSTAR) == 0xffff800012345678, "value");
+    ch_check("msr LSTAR holds",
+             ch_wrmsr(MSR_LSTAR, 0xffff800012345678) && ch_msr(MSR_LSTAR) == 0xffff800012345678,
+             "value");
     ch_check("msr LSTAR non-canonical faults", !ch_wrmsr(MSR_LSTAR, 1ull << 62), "no #GP");
-    ch_check("msr KERNEL_GS_BASE holds", ch_wrmsr(MSR_KERNEL_GS_BASE, 0x1234567890) &&
-             ch_msr(MSR_KERNEL_GS_BASE) == 0x1234567890, "value");
+    ch_check("msr KERNEL_GS_BASE holds",
+             ch_wrmsr(MSR_KERNEL_GS_BASE, 0x1234567890) &&
+                 ch_msr(MSR_KERNEL_GS_BASE) == 0x1234567890,
+             "value");
     ch_check("msr VMX capabilities hidden", !ch_rdmsr(MSR_VMX_BASIC, &v), "no #GP");
 }
 
 void ch_test_hypercalls(void)
 {
     uint64_t v;
-    ch_check("hypercall without OS id is #UD", ch_probe((uint64_t)"\x0f\x01\xc1\xc3", false) == EXC_UD,
-             "no #UD");
+    ch_check("hypercall without OS id is #UD",
+             ch_probe((uint64_t) "\x0f\x01\xc1\xc3", false) == EXC_UD, "no #UD");
     ch_wrmsr(HV_MSR_HYPERCALL, (uint64_t)ch_code | HV_MSR_ENABLE);
-    ch_check("hypercall page needs OS id",
-             ch_rdmsr(HV_MSR_HYPERCALL, &v) && !(v & HV_MSR_ENABLE), "enabled");
+    ch_check("hypercall page needs OS id", ch_rdmsr(HV_MSR_HYPERCALL, &v) && !(v & HV_MSR_ENABLE),
+             "enabled");
     ch_wrmsr(HV_MSR_GUEST_OS_ID, OS_ID);
     ch_check("msr GUEST_OS_ID holds", ch_msr(HV_MSR_GUEST_OS_ID) == OS_ID, "value");
     ch_code[0] = 0x55;
@@ -109,8 +112,8 @@ void ch_test_hypercalls(void)
              "status");
     ch_check("hypercall input outside memory",
              HV_HC_STATUS(ch_hypercall(HVCALL_POST_MESSAGE, 1ull << 40, 0)) != 0, "success");
-    *(struct hv_in_post_message *)ch_in =
-        (struct hv_in_post_message){.connection = 0x777, .type = 1, .size = 8};
+    *(struct hv_in_post_message *)ch_in = (struct hv_in_post_message){
+        .connection = 0x777, .type = 1, .size = 8};
     ch_check("PostMessage unknown connection", ch_hypercall(HVCALL_POST_MESSAGE, in, 0) == 0x12,
              "status");
     ch_check("SignalEvent unknown connection",
@@ -131,6 +134,17 @@ static uint64_t page_time(void)
     return t;
 }
 
+/* The TSC over 2 ms of reference time. */
+static bool frequency_fits(void)
+{
+    const uint64_t hz = ch_msr(HV_MSR_TSC_FREQUENCY);
+    const uint64_t r0 = ch_ref_time(), c0 = ch_rdtsc();
+    while (ch_ref_time() < r0 + 20000)
+        continue;
+    const uint64_t want = hz / 500, got = ch_rdtsc() - c0;
+    return got > want - want / 8 && got < want + want / 8;
+}
+
 void ch_test_time(void)
 {
     const uint64_t t0 = ch_ref_time();
@@ -145,10 +159,8 @@ void ch_test_time(void)
         agree = agree && a <= b && b <= c;
     }
     ch_check("TSC page agrees with the counter", agree, "differs");
-    const uint64_t hz = ch_msr(HV_MSR_TSC_FREQUENCY);
-    const uint64_t r0 = ch_ref_time(), c0 = ch_rdtsc();
-    while (ch_ref_time() < r0 + 20000)
-        continue;
-    const uint64_t want = hz / 500, got = ch_rdtsc() - c0;
-    ch_check("TSC frequency is in Hz", got > want - want / 8 && got < want + want / 8, "ratio");
+    bool right = false;
+    for (unsigned i = 0; i < 8 && !right; i++) /* others may run in between */
+        right = frequency_fits();
+    ch_check("TSC frequency is in Hz", right, "ratio");
 }

@@ -90,11 +90,14 @@ uint64_t ch_probe(uint64_t address, bool write)
     probe_vector = ~0ull;
     if (write)
         __asm__ volatile("movq $1f, %0\n\tmovb $0, (%1)\n1:"
-                         : "=m"(probe_skip) : "r"(address) : "memory");
+                         : "=m"(probe_skip)
+                         : "r"(address)
+                         : "memory");
     else
         __asm__ volatile("movq $1f, %0\n\tcall *%1\n1:"
-                         : "=m"(probe_skip) : "r"(address) : "memory", "rax", "rcx", "rdx", "r8",
-                           "r9", "r10", "r11");
+                         : "=m"(probe_skip)
+                         : "r"(address)
+                         : "memory", "rax", "rcx", "rdx", "r8", "r9", "r10", "r11");
     probe_skip = 0;
     return probe_vector;
 }

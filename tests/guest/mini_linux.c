@@ -9,10 +9,10 @@
 #include "tests/guest/mini_root.h"
 
 #define BOOT_PARAMS 0x10000u
-#define CMDLINE 0x11000u
-#define TABLES 0x12000u
-#define GDT 0x15000u
-#define KERNEL 0x1000000u
+#define CMDLINE     0x11000u
+#define TABLES      0x12000u
+#define GDT         0x15000u
+#define KERNEL      0x1000000u
 
 static void put_e820(uint8_t *bp, unsigned i, uint64_t addr, uint64_t size, uint32_t type)
 {

@@ -10,10 +10,10 @@
 #include "tests/guest/mini_root.h"
 
 #define CHILD_MEMORY (16ull << 20)
-#define CHILD_BASE 0x6000000ull /* of child n: + n * 32 MiB */
-#define POOL_BASE 0x5000000ull
-#define VECTOR 0x60
-#define VPS 2u
+#define CHILD_BASE   0x6000000ull /* of child n: + n * 32 MiB */
+#define POOL_BASE    0x5000000ull
+#define VECTOR       0x60
+#define VPS          2u
 #define LINUX_MEMORY (256ull << 20)
 
 void mini_main(uint32_t info);
@@ -50,7 +50,7 @@ static void put_hex(const char *name, uint64_t v)
 {
     put(name);
     for (int i = 60; i >= 0; i -= 4)
-        put_char((uint8_t)"0123456789abcdef"[v >> i & 15]);
+        put_char((uint8_t) "0123456789abcdef"[v >> i & 15]);
     put("\n");
 }
 
@@ -174,8 +174,8 @@ static void create_linux(uint64_t id, const uint64_t *mods, const char *cmdline)
 static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
 {
     const uint8_t *elf = (const void *)mods[0];
-    *(struct hv_in_create_partition *)in_page =
-        (struct hv_in_create_partition){.flags = HV_PART_FLAG_LAPIC | HV_PART_FLAG_X2APIC};
+    *(struct hv_in_create_partition *)in_page = (struct hv_in_create_partition){
+        .flags = HV_PART_FLAG_LAPIC | HV_PART_FLAG_X2APIC};
     check("create ", simple(HVCALL_CREATE_PARTITION));
     const uint64_t id = *(uint64_t *)out_page;
     uint64_t *list = (uint64_t *)in_page;
@@ -205,7 +205,8 @@ static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
     struct hv_reg_assoc *a = regs_begin(id, 0);
     for (unsigned s = 0; s < 6; s++) {
         a->name = HV_REG_ES + s;
-        a->value.segment = (struct hv_segment){.limit = 0xffffffff, .selector = s == 1 ? 8 : 16,
+        a->value.segment = (struct hv_segment){.limit = 0xffffffff,
+                                               .selector = s == 1 ? 8 : 16,
                                                .attributes = s == 1 ? 0xc09b : 0xc093};
         a++;
     }
@@ -300,7 +301,7 @@ void mini_main(uint32_t info)
     const uint32_t *start = (const void *)(uint64_t)info;
     put("mini root: up\n");
     setup_interrupts();
-    const uint64_t *mods = (const void *)(uint64_t)*(const uint64_t *)(start + 4);
+    const uint64_t *mods = (const void *)(uint64_t) * (const uint64_t *)(start + 4);
     const char *cmdline = (const void *)*(const uint64_t *)(start + 6);
     const unsigned children = has(cmdline, "children=1") ? 1 : 2;
     for (unsigned n = 0; start[3] && n < children; n++) {
