@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-#define ACPI_RSDP_SIG "RSD PTR "
-#define ACPI_RSDP_AREA 0xe0000u /* searched on 16-byte boundaries up to 0xfffff */
+#define ACPI_RSDP_SIG      "RSD PTR "
+#define ACPI_RSDP_AREA     0xe0000u /* searched on 16-byte boundaries up to 0xfffff */
 #define ACPI_RSDP_AREA_END 0x100000u
 
 struct acpi_rsdp {
@@ -46,8 +46,8 @@ struct acpi_gas {
     uint64_t address;
 } __attribute__((packed));
 
-#define ACPI_SPACE_MEMORY 0
-#define ACPI_SPACE_IO 1
+#define ACPI_SPACE_MEMORY     0
+#define ACPI_SPACE_IO         1
 #define ACPI_SPACE_PCI_CONFIG 2
 
 /* FADT ("FACP"), revision 6 */
@@ -112,22 +112,22 @@ struct acpi_fadt {
 
 /* FADT iapc_boot_arch */
 #define ACPI_BOOT_LEGACY_DEVICES (1u << 0)
-#define ACPI_BOOT_8042 (1u << 1)
-#define ACPI_BOOT_NO_VGA (1u << 2)
-#define ACPI_BOOT_NO_MSI (1u << 3)
-#define ACPI_BOOT_NO_ASPM (1u << 4)
-#define ACPI_BOOT_NO_CMOS_RTC (1u << 5)
+#define ACPI_BOOT_8042           (1u << 1)
+#define ACPI_BOOT_NO_VGA         (1u << 2)
+#define ACPI_BOOT_NO_MSI         (1u << 3)
+#define ACPI_BOOT_NO_ASPM        (1u << 4)
+#define ACPI_BOOT_NO_CMOS_RTC    (1u << 5)
 
 /* FADT flags */
-#define ACPI_F_WBINVD (1u << 0)
-#define ACPI_F_PROC_C1 (1u << 2)
-#define ACPI_F_PWR_BUTTON (1u << 4) /* set: no fixed power button */
-#define ACPI_F_SLP_BUTTON (1u << 5)
-#define ACPI_F_FIX_RTC (1u << 6)
-#define ACPI_F_TMR_VAL_EXT (1u << 8) /* 32-bit PM timer */
+#define ACPI_F_WBINVD        (1u << 0)
+#define ACPI_F_PROC_C1       (1u << 2)
+#define ACPI_F_PWR_BUTTON    (1u << 4) /* set: no fixed power button */
+#define ACPI_F_SLP_BUTTON    (1u << 5)
+#define ACPI_F_FIX_RTC       (1u << 6)
+#define ACPI_F_TMR_VAL_EXT   (1u << 8) /* 32-bit PM timer */
 #define ACPI_F_RESET_REG_SUP (1u << 10)
 #define ACPI_F_APIC_PHYSICAL (1u << 19)
-#define ACPI_F_HW_REDUCED (1u << 20)
+#define ACPI_F_HW_REDUCED    (1u << 20)
 
 #define ACPI_RESET_CF9 6 /* value for port 0xcf9: hard reset */
 
@@ -156,12 +156,12 @@ struct acpi_madt_entry {
     uint8_t length;
 } __attribute__((packed));
 
-#define ACPI_MADT_LAPIC 0
-#define ACPI_MADT_IOAPIC 1
-#define ACPI_MADT_ISO 2
-#define ACPI_MADT_LAPIC_NMI 4
+#define ACPI_MADT_LAPIC      0
+#define ACPI_MADT_IOAPIC     1
+#define ACPI_MADT_ISO        2
+#define ACPI_MADT_LAPIC_NMI  4
 #define ACPI_MADT_LAPIC_ADDR 5
-#define ACPI_MADT_X2APIC 9
+#define ACPI_MADT_X2APIC     9
 #define ACPI_MADT_X2APIC_NMI 10
 
 struct acpi_madt_lapic {
@@ -228,40 +228,40 @@ struct acpi_hpet {
 } __attribute__((packed));
 
 /* Fixed hardware registers */
-#define ACPI_PM1_TMR (1u << 0) /* PM1 status and enable */
-#define ACPI_PM1_GBL (1u << 5)
-#define ACPI_PM1_PWRBTN (1u << 8)
-#define ACPI_PM1_SLPBTN (1u << 9)
-#define ACPI_PM1_RTC (1u << 10)
-#define ACPI_PM1_WAK (1u << 15)
-#define ACPI_PM1C_SCI_EN (1u << 0) /* PM1 control */
+#define ACPI_PM1_TMR            (1u << 0) /* PM1 status and enable */
+#define ACPI_PM1_GBL            (1u << 5)
+#define ACPI_PM1_PWRBTN         (1u << 8)
+#define ACPI_PM1_SLPBTN         (1u << 9)
+#define ACPI_PM1_RTC            (1u << 10)
+#define ACPI_PM1_WAK            (1u << 15)
+#define ACPI_PM1C_SCI_EN        (1u << 0) /* PM1 control */
 #define ACPI_PM1C_SLP_TYP_SHIFT 10
-#define ACPI_PM1C_SLP_TYP (7u << 10)
-#define ACPI_PM1C_SLP_EN (1u << 13)
-#define ACPI_PM_TIMER_HZ 3579545u
+#define ACPI_PM1C_SLP_TYP       (7u << 10)
+#define ACPI_PM1C_SLP_EN        (1u << 13)
+#define ACPI_PM_TIMER_HZ        3579545u
 
 /* AML encoding */
-#define AML_ZERO 0x00
-#define AML_ONE 0x01
-#define AML_NAME 0x08
-#define AML_BYTE 0x0a
-#define AML_WORD 0x0b
-#define AML_DWORD 0x0c
-#define AML_STRING 0x0d
-#define AML_QWORD 0x0e
-#define AML_SCOPE 0x10
-#define AML_BUFFER 0x11
-#define AML_PACKAGE 0x12
-#define AML_METHOD 0x14
-#define AML_DUAL_NAME 0x2e
-#define AML_EXT 0x5b
-#define AML_EXT_DEVICE 0x82
+#define AML_ZERO          0x00
+#define AML_ONE           0x01
+#define AML_NAME          0x08
+#define AML_BYTE          0x0a
+#define AML_WORD          0x0b
+#define AML_DWORD         0x0c
+#define AML_STRING        0x0d
+#define AML_QWORD         0x0e
+#define AML_SCOPE         0x10
+#define AML_BUFFER        0x11
+#define AML_PACKAGE       0x12
+#define AML_METHOD        0x14
+#define AML_DUAL_NAME     0x2e
+#define AML_EXT           0x5b
+#define AML_EXT_DEVICE    0x82
 #define AML_EXT_PROCESSOR 0x83
-#define AML_LOCAL0 0x60
-#define AML_ARG0 0x68
-#define AML_STORE 0x70
-#define AML_RETURN 0xa4
-#define AML_ONES 0xff
+#define AML_LOCAL0        0x60
+#define AML_ARG0          0x68
+#define AML_STORE         0x70
+#define AML_RETURN        0xa4
+#define AML_ONES          0xff
 
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "rsdp");
 _Static_assert(sizeof(struct acpi_header) == 36, "header");

@@ -15,26 +15,26 @@
 
 #include <stdint.h>
 
-#define BP_SECTOR 512u
-#define BP_HEADER_OFFSET 0x1f1u
-#define BP_BOOT_FLAG 0xaa55u
-#define BP_MAGIC 0x53726448u /* "HdrS" */
-#define BP_VERSION_64BIT 0x020cu
+#define BP_SECTOR         512u
+#define BP_HEADER_OFFSET  0x1f1u
+#define BP_BOOT_FLAG      0xaa55u
+#define BP_MAGIC          0x53726448u /* "HdrS" */
+#define BP_VERSION_64BIT  0x020cu
 #define BP_ENTRY64_OFFSET 0x200u
-#define BP_BOOT_CS 0x10u
-#define BP_BOOT_DS 0x18u
+#define BP_BOOT_CS        0x10u
+#define BP_BOOT_DS        0x18u
 
 /* loadflags */
-#define BP_LOADED_HIGH 0x01u
-#define BP_KASLR 0x02u
-#define BP_QUIET 0x20u
+#define BP_LOADED_HIGH   0x01u
+#define BP_KASLR         0x02u
+#define BP_QUIET         0x20u
 #define BP_KEEP_SEGMENTS 0x40u
-#define BP_CAN_USE_HEAP 0x80u
+#define BP_CAN_USE_HEAP  0x80u
 
 /* xloadflags */
 #define BP_XLF_KERNEL_64 0x0001u
-#define BP_XLF_ABOVE_4G 0x0002u
-#define BP_XLF_5LEVEL 0x0020u
+#define BP_XLF_ABOVE_4G  0x0002u
+#define BP_XLF_5LEVEL    0x0020u
 
 #define BP_LOADER_UNDEFINED 0xffu
 
@@ -86,12 +86,12 @@ struct bp_e820 {
     uint32_t type;
 } __attribute__((packed));
 
-#define E820_RAM 1
+#define E820_RAM      1
 #define E820_RESERVED 2
-#define E820_ACPI 3
-#define E820_NVS 4
+#define E820_ACPI     3
+#define E820_NVS      4
 #define E820_UNUSABLE 5
-#define BP_E820_MAX 128
+#define BP_E820_MAX   128
 
 struct boot_params {
     uint8_t screen_info[0x40];

@@ -6,76 +6,76 @@
 #define ABI_PCI_H
 
 #define PCI_CONFIG_ADDRESS 0xcf8
-#define PCI_CONFIG_DATA 0xcfc
-#define PCI_CONFIG_ENABLE (1u << 31)
+#define PCI_CONFIG_DATA    0xcfc
+#define PCI_CONFIG_ENABLE  (1u << 31)
 
 /* Offset inside the ECAM window, or with bit 31 the CF8 value for reg < 256. */
 #define PCI_ECAM(bus, dev, fn, reg) \
     (((uint32_t)(bus) << 20) | ((uint32_t)(dev) << 15) | ((uint32_t)(fn) << 12) | (reg))
-#define PCI_CF8(bus, dev, fn, reg) \
+#define PCI_CF8(bus, dev, fn, reg)                                           \
     (PCI_CONFIG_ENABLE | ((uint32_t)(bus) << 16) | ((uint32_t)(dev) << 11) | \
-     ((uint32_t)(fn) << 8) | ((reg) & 0xfcu))
+     ((uint32_t)(fn) << 8) | ((reg)&0xfcu))
 
 /* Header, types 0 and 1 */
-#define PCI_VENDOR_ID 0x00
-#define PCI_DEVICE_ID 0x02
-#define PCI_COMMAND 0x04
-#define PCI_STATUS 0x06
-#define PCI_REVISION 0x08
-#define PCI_CLASS_PROG 0x09
-#define PCI_SUBCLASS 0x0a
-#define PCI_CLASS 0x0b
-#define PCI_CACHE_LINE 0x0c
-#define PCI_LATENCY 0x0d
-#define PCI_HEADER_TYPE 0x0e
-#define PCI_BAR0 0x10
+#define PCI_VENDOR_ID     0x00
+#define PCI_DEVICE_ID     0x02
+#define PCI_COMMAND       0x04
+#define PCI_STATUS        0x06
+#define PCI_REVISION      0x08
+#define PCI_CLASS_PROG    0x09
+#define PCI_SUBCLASS      0x0a
+#define PCI_CLASS         0x0b
+#define PCI_CACHE_LINE    0x0c
+#define PCI_LATENCY       0x0d
+#define PCI_HEADER_TYPE   0x0e
+#define PCI_BAR0          0x10
 #define PCI_SUBSYS_VENDOR 0x2c
-#define PCI_SUBSYS_ID 0x2e
-#define PCI_CAP_PTR 0x34
-#define PCI_INT_LINE 0x3c
-#define PCI_INT_PIN 0x3d
+#define PCI_SUBSYS_ID     0x2e
+#define PCI_CAP_PTR       0x34
+#define PCI_INT_LINE      0x3c
+#define PCI_INT_PIN       0x3d
 
-#define PCI_CMD_IO (1u << 0)
-#define PCI_CMD_MEMORY (1u << 1)
-#define PCI_CMD_MASTER (1u << 2)
+#define PCI_CMD_IO           (1u << 0)
+#define PCI_CMD_MEMORY       (1u << 1)
+#define PCI_CMD_MASTER       (1u << 2)
 #define PCI_CMD_INTX_DISABLE (1u << 10)
-#define PCI_STS_INTX (1u << 3)
-#define PCI_STS_CAP_LIST (1u << 4)
-#define PCI_HEADER_MULTI 0x80u
+#define PCI_STS_INTX         (1u << 3)
+#define PCI_STS_CAP_LIST     (1u << 4)
+#define PCI_HEADER_MULTI     0x80u
 
-#define PCI_BAR_IO 1u
-#define PCI_BAR_TYPE_64 (2u << 1)
-#define PCI_BAR_TYPE (3u << 1)
+#define PCI_BAR_IO       1u
+#define PCI_BAR_TYPE_64  (2u << 1)
+#define PCI_BAR_TYPE     (3u << 1)
 #define PCI_BAR_PREFETCH (1u << 3)
 #define PCI_BAR_MEM_MASK 0xfffffff0u
-#define PCI_BAR_IO_MASK 0xfffffffcu
+#define PCI_BAR_IO_MASK  0xfffffffcu
 
 /* Capabilities */
-#define PCI_CAP_PM 0x01
-#define PCI_CAP_MSI 0x05
-#define PCI_CAP_VENDOR 0x09
+#define PCI_CAP_PM      0x01
+#define PCI_CAP_MSI     0x05
+#define PCI_CAP_VENDOR  0x09
 #define PCI_CAP_EXPRESS 0x10
-#define PCI_CAP_MSIX 0x11
+#define PCI_CAP_MSIX    0x11
 
 /* MSI-X capability: control @2, table offset/BIR @4, PBA offset/BIR @8; entries of 16 bytes */
-#define PCI_MSIX_CTRL 2
-#define PCI_MSIX_TABLE 4
-#define PCI_MSIX_PBA 8
-#define PCI_MSIX_CTRL_SIZE 0x7ffu
-#define PCI_MSIX_CTRL_MASK (1u << 14)
-#define PCI_MSIX_CTRL_ENABLE (1u << 15)
-#define PCI_MSIX_BIR 7u
-#define PCI_MSIX_ENTRY_SIZE 16
+#define PCI_MSIX_CTRL         2
+#define PCI_MSIX_TABLE        4
+#define PCI_MSIX_PBA          8
+#define PCI_MSIX_CTRL_SIZE    0x7ffu
+#define PCI_MSIX_CTRL_MASK    (1u << 14)
+#define PCI_MSIX_CTRL_ENABLE  (1u << 15)
+#define PCI_MSIX_BIR          7u
+#define PCI_MSIX_ENTRY_SIZE   16
 #define PCI_MSIX_ENTRY_MASKED 1u
 
 /* MSI address and data (SDM 3A 11.11) */
-#define MSI_ADDR_BASE 0xfee00000u
-#define MSI_ADDR_DEST_SHIFT 12
-#define MSI_ADDR_REDIR_HINT (1u << 3)
-#define MSI_ADDR_LOGICAL (1u << 2)
-#define MSI_DATA_VECTOR 0xffu
+#define MSI_ADDR_BASE           0xfee00000u
+#define MSI_ADDR_DEST_SHIFT     12
+#define MSI_ADDR_REDIR_HINT     (1u << 3)
+#define MSI_ADDR_LOGICAL        (1u << 2)
+#define MSI_DATA_VECTOR         0xffu
 #define MSI_DATA_DELIVERY_SHIFT 8
-#define MSI_DATA_ASSERT (1u << 14)
-#define MSI_DATA_LEVEL (1u << 15)
+#define MSI_DATA_ASSERT         (1u << 14)
+#define MSI_DATA_LEVEL          (1u << 15)
 
 #endif

@@ -12,10 +12,10 @@
 
 #include <stdint.h>
 
-#define PVH_NOTE_NAME "Xen"
+#define PVH_NOTE_NAME         "Xen"
 #define PVH_NOTE_PHYS32_ENTRY 18
 
-#define HVM_START_MAGIC 0x336ec578u
+#define HVM_START_MAGIC   0x336ec578u
 #define HVM_START_VERSION 1
 
 struct hvm_start_info {
@@ -45,10 +45,10 @@ struct hvm_memmap_entry {
     uint32_t reserved;
 };
 
-#define HVM_MEM_RAM 1
+#define HVM_MEM_RAM      1
 #define HVM_MEM_RESERVED 2
-#define HVM_MEM_ACPI 3
-#define HVM_MEM_NVS 4
+#define HVM_MEM_ACPI     3
+#define HVM_MEM_NVS      4
 #define HVM_MEM_UNUSABLE 5
 
 _Static_assert(sizeof(struct hvm_start_info) == 56, "hvm_start_info");

@@ -7,24 +7,24 @@
 
 #include <stdint.h>
 
-#define VIRTIO_PCI_VENDOR 0x1af4
+#define VIRTIO_PCI_VENDOR      0x1af4
 #define VIRTIO_PCI_DEVICE_BASE 0x1040 /* + device id */
-#define VIRTIO_ID_NET 1
-#define VIRTIO_ID_BLOCK 2
-#define VIRTIO_ID_CONSOLE 3
+#define VIRTIO_ID_NET          1
+#define VIRTIO_ID_BLOCK        2
+#define VIRTIO_ID_CONSOLE      3
 
 /* device_status */
 #define VIRTIO_S_ACKNOWLEDGE 1
-#define VIRTIO_S_DRIVER 2
-#define VIRTIO_S_DRIVER_OK 4
+#define VIRTIO_S_DRIVER      2
+#define VIRTIO_S_DRIVER_OK   4
 #define VIRTIO_S_FEATURES_OK 8
 #define VIRTIO_S_NEEDS_RESET 64
-#define VIRTIO_S_FAILED 128
+#define VIRTIO_S_FAILED      128
 
 /* Device-independent features */
-#define VIRTIO_F_RING_INDIRECT (1ull << 28)
+#define VIRTIO_F_RING_INDIRECT  (1ull << 28)
 #define VIRTIO_F_RING_EVENT_IDX (1ull << 29)
-#define VIRTIO_F_VERSION_1 (1ull << 32)
+#define VIRTIO_F_VERSION_1      (1ull << 32)
 
 /* PCI transport: vendor capability */
 struct virtio_pci_cap {
@@ -38,10 +38,10 @@ struct virtio_pci_cap {
     uint32_t offset;
     uint32_t length;
 };
-#define VIRTIO_PCI_CAP_COMMON 1
-#define VIRTIO_PCI_CAP_NOTIFY 2 /* followed by u32 notify_off_multiplier */
-#define VIRTIO_PCI_CAP_ISR 3
-#define VIRTIO_PCI_CAP_DEVICE 4
+#define VIRTIO_PCI_CAP_COMMON  1
+#define VIRTIO_PCI_CAP_NOTIFY  2 /* followed by u32 notify_off_multiplier */
+#define VIRTIO_PCI_CAP_ISR     3
+#define VIRTIO_PCI_CAP_DEVICE  4
 #define VIRTIO_PCI_CAP_PCI_CFG 5
 
 struct virtio_pci_common {
@@ -66,8 +66,8 @@ struct virtio_pci_common {
     uint32_t queue_device_hi;
 };
 #define VIRTIO_MSI_NO_VECTOR 0xffff
-#define VIRTIO_ISR_QUEUE 1
-#define VIRTIO_ISR_CONFIG 2
+#define VIRTIO_ISR_QUEUE     1
+#define VIRTIO_ISR_CONFIG    2
 
 /* Split virtqueue */
 struct virtq_desc {
@@ -76,8 +76,8 @@ struct virtq_desc {
     uint16_t flags;
     uint16_t next;
 };
-#define VIRTQ_DESC_NEXT 1
-#define VIRTQ_DESC_WRITE 2
+#define VIRTQ_DESC_NEXT     1
+#define VIRTQ_DESC_WRITE    2
 #define VIRTQ_DESC_INDIRECT 4
 
 struct virtq_avail {
@@ -101,8 +101,8 @@ struct virtq_used {
 
 /* Console: queues 0/1 receive/transmit of port 0, 2/3 control receive/transmit, then
  * 2 + 2n and 3 + 2n of port n >= 1. */
-#define VIRTIO_CONSOLE_F_SIZE (1ull << 0)
-#define VIRTIO_CONSOLE_F_MULTIPORT (1ull << 1)
+#define VIRTIO_CONSOLE_F_SIZE        (1ull << 0)
+#define VIRTIO_CONSOLE_F_MULTIPORT   (1ull << 1)
 #define VIRTIO_CONSOLE_F_EMERG_WRITE (1ull << 2)
 
 struct virtio_console_config {
@@ -117,14 +117,14 @@ struct virtio_console_control {
     uint16_t event;
     uint16_t value;
 };
-#define VIRTIO_CONSOLE_DEVICE_READY 0
-#define VIRTIO_CONSOLE_DEVICE_ADD 1
+#define VIRTIO_CONSOLE_DEVICE_READY  0
+#define VIRTIO_CONSOLE_DEVICE_ADD    1
 #define VIRTIO_CONSOLE_DEVICE_REMOVE 2
-#define VIRTIO_CONSOLE_PORT_READY 3
-#define VIRTIO_CONSOLE_CONSOLE_PORT 4
-#define VIRTIO_CONSOLE_RESIZE 5
-#define VIRTIO_CONSOLE_PORT_OPEN 6
-#define VIRTIO_CONSOLE_PORT_NAME 7 /* followed by the name, not terminated */
+#define VIRTIO_CONSOLE_PORT_READY    3
+#define VIRTIO_CONSOLE_CONSOLE_PORT  4
+#define VIRTIO_CONSOLE_RESIZE        5
+#define VIRTIO_CONSOLE_PORT_OPEN     6
+#define VIRTIO_CONSOLE_PORT_NAME     7 /* followed by the name, not terminated */
 
 _Static_assert(sizeof(struct virtio_pci_common) == 56, "virtio common");
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtq_desc");

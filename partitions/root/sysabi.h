@@ -15,30 +15,30 @@ enum {
 #undef X
 
 /* Errors, returned negated */
-#define RT_EPERM 1
-#define RT_ENOENT 2
-#define RT_EINTR 4
-#define RT_EIO 5
-#define RT_ENOEXEC 8
-#define RT_EBADF 9
-#define RT_ENOMEM 12
-#define RT_EFAULT 14
-#define RT_ENODEV 19
-#define RT_EINVAL 22
-#define RT_ENOSYS 38
+#define RT_EPERM     1
+#define RT_ENOENT    2
+#define RT_EINTR     4
+#define RT_EIO       5
+#define RT_ENOEXEC   8
+#define RT_EBADF     9
+#define RT_ENOMEM    12
+#define RT_EFAULT    14
+#define RT_ENODEV    19
+#define RT_EINVAL    22
+#define RT_ENOSYS    38
 #define RT_ETIMEDOUT 110
-#define RT_EHV 0x1000 /* + hypercall status */
+#define RT_EHV       0x1000 /* + hypercall status */
 
 #define RT_NEVER ~0ull
-#define RT_NAME 32
+#define RT_NAME  32
 
 /* A process starts with its argument line at RT_ARGS and handle 0 = the queue its parent gave. */
-#define RT_ARGS 0x7ffffff00000ull
-#define RT_STACK_TOP 0x7fffffff0000ull
-#define RT_STACK_SIZE 0x10000ull
+#define RT_ARGS         0x7ffffff00000ull
+#define RT_STACK_TOP    0x7fffffff0000ull
+#define RT_STACK_SIZE   0x10000ull
 #define RT_PRIVATE_BASE 0x200000000000ull
-#define RT_GUEST_BASE 0x100000000000ull
-#define RT_USER_END 0x7ffffffff000ull
+#define RT_GUEST_BASE   0x100000000000ull
+#define RT_USER_END     0x7ffffffff000ull
 
 /* Messages */
 #define RT_MSG_DATA 240u
@@ -48,13 +48,13 @@ struct rt_msg {
     uint64_t sender; /* process id, 0 = kernel */
     uint8_t data[RT_MSG_DATA];
 };
-#define RT_MSG_PROCESS_EXIT 1u /* data: uint64_t process id, int64_t code */
-#define RT_MSG_CONSOLE 2u      /* data: bytes typed */
-#define RT_MSG_USER 16u        /* first number of the processes' own types */
+#define RT_MSG_PROCESS_EXIT 1u  /* data: uint64_t process id, int64_t code */
+#define RT_MSG_CONSOLE      2u  /* data: bytes typed */
+#define RT_MSG_USER         16u /* first number of the processes' own types */
 
 /* VMWP to VMMS */
-#define RT_MSG_VM_STATE RT_MSG_USER /* data: uint32_t enum rt_vm_state */
-#define RT_MSG_VM_END (RT_MSG_USER + 1) /* data: uint32_t enum rt_vm_end, uint32_t exit value */
+#define RT_MSG_VM_STATE RT_MSG_USER       /* data: uint32_t enum rt_vm_state */
+#define RT_MSG_VM_END   (RT_MSG_USER + 1) /* data: uint32_t enum rt_vm_end, uint32_t exit value */
 
 enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING };
 enum rt_vm_end {
@@ -67,8 +67,8 @@ enum rt_vm_end {
 
 /* The page a worker thread shares with the kernel for its VP. VP_RUN writes the first set_count
  * registers, then resumes as flags say, then waits for the next intercept message. */
-#define RT_RUN_START 1u  /* clear ExplicitSuspend */
-#define RT_RUN_RESUME 2u /* clear InterceptSuspend */
+#define RT_RUN_START   1u /* clear ExplicitSuspend */
+#define RT_RUN_RESUME  2u /* clear InterceptSuspend */
 #define RT_RUN_MAX_SET 20u
 struct rt_vp_run {
     uint32_t set_count;

@@ -1,6 +1,6 @@
 /*
- * Small child guests for tests/boot/check_child.sh; CASE selects one. PVH entry: 32-bit flat protected
- * mode without paging, no interrupt table: any fault is a triple fault.
+ * Small child guests for tests/boot/check_child.sh; CASE selects one. PVH entry: 32-bit flat
+ * protected mode without paging, no interrupt table: any fault is a triple fault.
  */
 #define COM1 0x3f8
 #define EXIT 0xf4

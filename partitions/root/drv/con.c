@@ -6,14 +6,14 @@
 #include "partitions/root/drv/drv.h"
 #include "partitions/root/kern/kern.h"
 
-#define CON_BUFFER 2048u
+#define CON_BUFFER   2048u
 #define CON_FLUSH_NS 10000000ull
-#define CON_SPIN 1000000u
+#define CON_SPIN     1000000u
 
 struct con {
     struct con *next;
     char name[RT_NAME + 8];
-    int port;        /* of the virtio-console; -1: COM1 */
+    int port; /* of the virtio-console; -1: COM1 */
     bool open;
     bool line_start; /* COM1: prefix due */
     struct queue *input;

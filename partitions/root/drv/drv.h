@@ -33,7 +33,7 @@ bool pci_msix(const struct pci_device *d, unsigned vector);
 
 /* ---- vcons.c ---- */
 #define VCONS_PORTS 16
-bool vcons_init(void); /* false: no such device */
+bool vcons_init(void);            /* false: no such device */
 int vcons_port(const char *name); /* -1: no such port */
 /* Gives data to the device; false when it has no buffer free. */
 bool vcons_write(int port, const char *text, size_t n);

@@ -14,8 +14,7 @@ static volatile uint8_t *pci_ecam(const struct pci_device *d, unsigned reg)
     if (!rt_acpi.ecam_base || d->bus > rt_acpi.ecam_bus_end)
         return 0;
     if (!pci_ecam_bus[d->bus])
-        pci_ecam_bus[d->bus] =
-            vm_map_mmio(rt_acpi.ecam_base + PCI_ECAM(d->bus, 0, 0, 0), 1u << 20);
+        pci_ecam_bus[d->bus] = vm_map_mmio(rt_acpi.ecam_base + PCI_ECAM(d->bus, 0, 0, 0), 1u << 20);
     return pci_ecam_bus[d->bus] + PCI_ECAM(0, d->dev, d->fn, reg);
 }
 
@@ -137,8 +136,8 @@ bool pci_msix(const struct pci_device *d, unsigned vector)
     if (!cap)
         return false;
     uint32_t table = pci_read32(d, cap + PCI_MSIX_TABLE);
-    volatile uint32_t *entry =
-        vm_map_mmio(pci_bar(d, table & PCI_MSIX_BIR) + (table & ~PCI_MSIX_BIR), 16);
+    volatile uint32_t *entry = vm_map_mmio(
+        pci_bar(d, table & PCI_MSIX_BIR) + (table & ~PCI_MSIX_BIR), 16);
     uint16_t control = pci_read16(d, cap + PCI_MSIX_CTRL);
     pci_write16(d, cap + PCI_MSIX_CTRL, control | PCI_MSIX_CTRL_ENABLE | PCI_MSIX_CTRL_MASK);
     entry[0] = MSI_ADDR_BASE | apic_id << MSI_ADDR_DEST_SHIFT;

@@ -4,14 +4,14 @@
 #include "partitions/root/drv/drv.h"
 #include "partitions/root/kern/kern.h"
 
-#define COM1 0x3f8
-#define COM1_IRQ 4
+#define COM1      0x3f8
+#define COM1_IRQ  4
 #define UART_DATA (COM1 + 0)
-#define UART_IER (COM1 + 1)
-#define UART_FCR (COM1 + 2)
-#define UART_LCR (COM1 + 3)
-#define UART_MCR (COM1 + 4)
-#define UART_LSR (COM1 + 5)
+#define UART_IER  (COM1 + 1)
+#define UART_FCR  (COM1 + 2)
+#define UART_LCR  (COM1 + 3)
+#define UART_MCR  (COM1 + 4)
+#define UART_LSR  (COM1 + 5)
 #define LSR_READY 0x01
 #define LSR_EMPTY 0x20
 

@@ -13,10 +13,10 @@
 #include "abi/pci.h"
 #include "abi/virtio.h"
 
-#define VQ_SIZE 16u
+#define VQ_SIZE   16u
 #define VQ_BUFFER 128u /* receive and control buffers */
-#define TX_CHUNK 4096u
-#define POLL_NS 5000000ull
+#define TX_CHUNK  4096u
+#define POLL_NS   5000000ull
 
 struct vq {
     uint16_t index, size, used_seen;

@@ -136,9 +136,9 @@ void acpi_poweroff(void)
         return;
     }
     uint16_t keep = (uint16_t)(inw(rt_acpi.pm1a_cnt) & ~(ACPI_PM1C_SLP_TYP | ACPI_PM1C_SLP_EN));
-    outw(rt_acpi.pm1a_cnt, (uint16_t)(keep | rt_acpi.s5_a << ACPI_PM1C_SLP_TYP_SHIFT |
-                                      ACPI_PM1C_SLP_EN));
+    outw(rt_acpi.pm1a_cnt,
+         (uint16_t)(keep | rt_acpi.s5_a << ACPI_PM1C_SLP_TYP_SHIFT | ACPI_PM1C_SLP_EN));
     if (rt_acpi.pm1b_cnt)
-        outw(rt_acpi.pm1b_cnt, (uint16_t)(rt_acpi.s5_b << ACPI_PM1C_SLP_TYP_SHIFT |
-                                          ACPI_PM1C_SLP_EN));
+        outw(rt_acpi.pm1b_cnt,
+             (uint16_t)(rt_acpi.s5_b << ACPI_PM1C_SLP_TYP_SHIFT | ACPI_PM1C_SLP_EN));
 }

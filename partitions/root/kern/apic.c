@@ -6,23 +6,23 @@
  */
 #include "partitions/root/kern/kern.h"
 
-#define APIC_ID 0x20
-#define APIC_TPR 0x80
-#define APIC_EOI 0xb0
-#define APIC_SVR 0xf0
-#define APIC_LVT_TIMER 0x320
-#define APIC_LVT_LINT0 0x350
-#define APIC_LVT_LINT1 0x360
-#define APIC_LVT_ERROR 0x370
+#define APIC_ID         0x20
+#define APIC_TPR        0x80
+#define APIC_EOI        0xb0
+#define APIC_SVR        0xf0
+#define APIC_LVT_TIMER  0x320
+#define APIC_LVT_LINT0  0x350
+#define APIC_LVT_LINT1  0x360
+#define APIC_LVT_ERROR  0x370
 #define APIC_TIMER_INIT 0x380
-#define APIC_TIMER_NOW 0x390
-#define APIC_TIMER_DIV 0x3e0
-#define APIC_MASKED (1u << 16)
-#define APIC_DIV_16 3u
+#define APIC_TIMER_NOW  0x390
+#define APIC_TIMER_DIV  0x3e0
+#define APIC_MASKED     (1u << 16)
+#define APIC_DIV_16     3u
 
-#define IOAPIC_VERSION 1
-#define IOAPIC_RTE 0x10
-#define IOAPIC_RTE_LOW (1u << 13)
+#define IOAPIC_VERSION   1
+#define IOAPIC_RTE       0x10
+#define IOAPIC_RTE_LOW   (1u << 13)
 #define IOAPIC_RTE_LEVEL (1u << 15)
 
 uint32_t apic_id;

@@ -22,23 +22,23 @@
 #include "partitions/root/sysabi.h"
 
 #define DIRECT_BASE 0xffff800000000000ull
-#define MMIO_BASE 0xffffc00000000000ull
+#define MMIO_BASE   0xffffc00000000000ull
 #define KERNEL_BASE 0xffffffff80000000ull
-#define PAGE 4096ull
-#define PAGE_2M 0x200000ull
+#define PAGE        4096ull
+#define PAGE_2M     0x200000ull
 
 #define KCODE_SEL 0x08
 #define KDATA_SEL 0x10
 #define UDATA_SEL 0x20
 #define UCODE_SEL 0x28
-#define TSS_SEL 0x30
+#define TSS_SEL   0x30
 
 /* Interrupt vectors */
-#define VEC_IRQ_BASE 0x30 /* + I/O APIC pin */
-#define VEC_MSI 0x50
-#define VEC_TIMER 0xe0
+#define VEC_IRQ_BASE  0x30 /* + I/O APIC pin */
+#define VEC_MSI       0x50
+#define VEC_TIMER     0xe0
 #define VEC_INTERCEPT 0xf3
-#define VEC_SPURIOUS 0xff
+#define VEC_SPURIOUS  0xff
 
 static inline void *phys_to_virt(uint64_t pa)
 {
@@ -119,7 +119,7 @@ struct rt_module {
     uint64_t paddr;
     uint64_t size;
 };
-#define RT_MAX_MEMMAP 64
+#define RT_MAX_MEMMAP  64
 #define RT_MAX_MODULES 8
 struct rt_boot {
     char cmdline[512];
@@ -152,8 +152,8 @@ void kfree(void *p);
 
 /* ---- vm.c: paging ---- */
 #define VM_WRITE PTE_W
-#define VM_USER PTE_U
-#define VM_NX PTE_NX
+#define VM_USER  PTE_U
+#define VM_NX    PTE_NX
 #define VM_OWNED (1ull << 9) /* software: the page is freed with the address space */
 extern uint64_t vm_kernel_pml4;
 void vm_init(void);

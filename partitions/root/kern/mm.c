@@ -7,7 +7,7 @@
 #include "partitions/root/kern/kern.h"
 
 #define MM_ORDERS 11u
-#define MM_USED 0xff
+#define MM_USED   0xff
 
 struct mm_block {
     struct mm_block *next, *prev;
@@ -116,8 +116,8 @@ static unsigned mm_reserved_count;
 static void mm_reserve(uint64_t from, uint64_t size)
 {
     RT_ASSERT(mm_reserved_count < MM_MAX_RESERVED);
-    mm_reserved[mm_reserved_count++] =
-        (struct mm_range){from & ~(PAGE - 1), (from + size + PAGE - 1) & ~(PAGE - 1)};
+    mm_reserved[mm_reserved_count++] = (struct mm_range){from & ~(PAGE - 1),
+                                                         (from + size + PAGE - 1) & ~(PAGE - 1)};
 }
 
 /* The first reserved range that overlaps [from, to), or none. */
@@ -221,7 +221,7 @@ struct km_header {
     struct km_header *next;
 };
 #define KM_CLASSES 7u /* up to 2048 */
-#define KM_MAGIC 0x4b4d454du
+#define KM_MAGIC   0x4b4d454du
 
 static struct km_header *km_free_list[KM_CLASSES];
 
@@ -231,7 +231,7 @@ void *kmalloc(size_t n)
     unsigned class = 0;
     struct km_header *h;
     while (class < KM_CLASSES && (32u << class) < total)
-        class++;
+        class ++;
     if (class == KM_CLASSES) {
         unsigned order = 0;
         while ((PAGE << order) < total)

@@ -9,7 +9,7 @@
  */
 #include "partitions/root/kern/kern.h"
 
-#define SLICE_NS 2000000ull
+#define SLICE_NS    2000000ull
 #define STACK_ORDER 2u
 
 extern void thread_switch(uint64_t *save_rsp, uint64_t load_rsp);

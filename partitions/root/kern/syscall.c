@@ -7,8 +7,8 @@
 #include "partitions/root/vid/vid.h"
 
 #define SYSCALL_SLOTS 64 /* entry.S */
-#define PATH_MAX 128
-#define ARGS_MAX 1024
+#define PATH_MAX      128
+#define ARGS_MAX      1024
 
 static struct proc *self(void)
 {

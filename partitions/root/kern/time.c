@@ -9,7 +9,7 @@
 #include "partitions/root/winhv/winhv.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define MEASURE_NS 10000000ull
+#define MEASURE_NS    10000000ull
 
 static struct hv_tsc_page *time_page;
 static struct hv_tsc_page time_own_page;
@@ -124,8 +124,8 @@ static void time_measure(void)
     if (hz <= 10000000)
         rt_panic("TSC of %lu Hz", hz);
     time_own_page.scale = div_shifted(10000000, hz);
-    time_own_page.offset =
-        -(int64_t)(uint64_t)(((unsigned __int128)rdtsc() * time_own_page.scale) >> 64);
+    time_own_page.offset = -(
+        int64_t)(uint64_t)(((unsigned __int128)rdtsc() * time_own_page.scale) >> 64);
     time_own_page.sequence = 1;
     time_page = &time_own_page;
 }

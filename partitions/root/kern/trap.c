@@ -7,7 +7,7 @@
 #include "partitions/root/kern/kern.h"
 #include "partitions/root/drv/drv.h"
 
-#define IST_DF 1
+#define IST_DF  1
 #define IST_NMI 2
 
 struct tss64 {
@@ -103,9 +103,9 @@ void trap_init(void)
     wrmsr(MSR_SFMASK, FL_IF | FL_DF | FL_TF | FL_AC | FL_NT);
 }
 
-static const char *const trap_names[32] = {
-    "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9",  "#TS",
-    "#NP", "#SS", "#GP", "#PF", "15",  "#MF", "#AC", "#MC", "#XM", "#VE"};
+static const char *const trap_names[32] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
+                                           "#NM", "#DF", "9",   "#TS", "#NP", "#SS", "#GP",
+                                           "#PF", "15",  "#MF", "#AC", "#MC", "#XM", "#VE"};
 
 static void trap_exception(struct trap_frame *f)
 {

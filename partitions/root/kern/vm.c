@@ -6,7 +6,7 @@
  */
 #include "partitions/root/kern/kern.h"
 
-#define VM_ADDR 0x000ffffffffff000ull
+#define VM_ADDR   0x000ffffffffff000ull
 #define MMIO_SLOT ((MMIO_BASE >> 39) & 511)
 
 extern char boot_pml4[], boot_pdpt_low[];

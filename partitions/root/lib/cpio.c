@@ -5,7 +5,7 @@
  */
 #include "partitions/root/lib/rt_lib.h"
 
-#define CPIO_HEADER 110u
+#define CPIO_HEADER         110u
 #define CPIO_FIELD_FILESIZE 6
 #define CPIO_FIELD_NAMESIZE 11
 

@@ -6,9 +6,9 @@
 #include "partitions/root/lib/rt_lib.h"
 #include "abi/pvh.h"
 
-#define PT_LOAD 1u
-#define PT_NOTE 4u
-#define EM_386 3
+#define PT_LOAD   1u
+#define PT_NOTE   4u
+#define EM_386    3
 #define EM_X86_64 62
 
 struct elf64_phdr {
@@ -60,7 +60,7 @@ static void elf_phdr(const uint8_t *base, bool is_64, uint64_t at, struct elf64_
     }
     struct elf32_phdr p;
     memcpy(&p, base + at, sizeof(p));
-    *out = (struct elf64_phdr){p.type,   p.flags,  p.offset, p.vaddr,
+    *out = (struct elf64_phdr){p.type,  p.flags,  p.offset, p.vaddr,
                                p.paddr, p.filesz, p.memsz,  p.align};
 }
 
@@ -98,8 +98,8 @@ bool rt_elf_parse(const void *file, uint64_t size, struct rt_elf *out)
             continue;
         if (out->segments == RT_ELF_MAX_SEGMENTS)
             return false;
-        out->segment[out->segments++] = (struct rt_elf_segment){
-            p.vaddr, p.paddr, p.offset, p.filesz, p.memsz, p.flags & 7};
+        out->segment[out->segments++] = (struct rt_elf_segment){p.vaddr,  p.paddr, p.offset,
+                                                                p.filesz, p.memsz, p.flags & 7};
     }
     return out->segments > 0;
 }

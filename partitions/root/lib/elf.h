@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #define RT_ELF_MAX_SEGMENTS 16
-#define RT_ELF_X 1u
-#define RT_ELF_W 2u
-#define RT_ELF_R 4u
+#define RT_ELF_X            1u
+#define RT_ELF_W            2u
+#define RT_ELF_R            4u
 
 struct rt_elf_segment {
     uint64_t vaddr;

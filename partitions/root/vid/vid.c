@@ -14,10 +14,10 @@
 #include "partitions/root/kern/kern.h"
 #include "partitions/root/winhv/winhv.h"
 
-#define VID_PARTITIONS 8u
+#define VID_PARTITIONS    8u
 #define VID_FIRST_DEPOSIT 512u
-#define VID_DEPOSIT 64u
-#define VID_MAX_BLOCKS 16384u /* of 2 MiB: 32 GiB */
+#define VID_DEPOSIT       64u
+#define VID_MAX_BLOCKS    16384u /* of 2 MiB: 32 GiB */
 
 struct vid_vp {
     struct thread *waiter;
@@ -80,9 +80,9 @@ static void vid_withdraw(uint64_t id)
 }
 
 /* Repeats a hypercall with more memory for as long as it asks for that. */
-#define VID_RETRY(status, id, call)                                                              \
-    do {                                                                                         \
-        (status) = (call);                                                                       \
+#define VID_RETRY(status, id, call) \
+    do {                            \
+        (status) = (call);          \
     } while ((status) == HV_STATUS_INSUFFICIENT_MEMORY && vid_deposit((id), VID_DEPOSIT))
 
 static int64_t vid_error(const struct part *p, const char *what, uint16_t status)

@@ -10,7 +10,7 @@
 
 #include "abi/hv.h"
 
-#define VID_MAX_VPS 8u
+#define VID_MAX_VPS  8u
 #define VID_MAX_REGS 64u
 
 struct part;

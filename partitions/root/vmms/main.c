@@ -11,10 +11,10 @@
 #include "abi/vitrine_info.h"
 #include "partitions/root/user/ulib.h"
 
-#define VM_MAX 8
-#define CONF_MAX 65536u
-#define LINE_MAX 1000u
-#define RESET_LIMIT 100u /* resets without 10 s of running in between */
+#define VM_MAX         8
+#define CONF_MAX       65536u
+#define LINE_MAX       1000u
+#define RESET_LIMIT    100u /* resets without 10 s of running in between */
 #define RESET_PAUSE_NS 10000000000ull
 
 static const char default_conf[] = "name=child1 memory=16 cpus=1 kernel=child.elf\n"
@@ -86,8 +86,8 @@ static void conf_line(const char *line)
         fail(VITRINE_EXIT_ERROR);
         return;
     }
-    v->restart_on_reset =
-        !rt_option(line, "on-reset", text, sizeof(text)) || strcmp(text, "off") != 0;
+    v->restart_on_reset = !rt_option(line, "on-reset", text, sizeof(text)) ||
+                          strcmp(text, "off") != 0;
     rt_strcpy(v->line, line, sizeof(v->line));
     vm_count++;
 }

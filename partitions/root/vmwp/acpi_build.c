@@ -39,9 +39,10 @@ static void header(struct acpi_header *h, const char *signature, uint8_t revisio
 
 static struct acpi_gas io_register(uint64_t port, uint8_t bits)
 {
-    return (struct acpi_gas){ACPI_SPACE_IO, bits, 0, (uint8_t)(bits == 8    ? 1
-                                                               : bits == 16 ? 2
-                                                                            : 3),
+    return (struct acpi_gas){ACPI_SPACE_IO, bits, 0,
+                             (uint8_t)(bits == 8    ? 1
+                                       : bits == 16 ? 2
+                                                    : 3),
                              port};
 }
 
@@ -80,9 +81,9 @@ static void build_fadt(uint8_t *area)
 static void build_dsdt(uint8_t *area)
 {
     /* Name (\_S5, Package (4) { 5, 5, 0, 0 }) */
-    static const uint8_t s5[] = {AML_NAME,      '\\', '_',      'S', '5', '_', AML_PACKAGE, 8, 4,
-                                 AML_BYTE,      PM_SLP_TYP_S5,   AML_BYTE,  PM_SLP_TYP_S5,
-                                 AML_ZERO,      AML_ZERO};
+    static const uint8_t s5[] = {
+        AML_NAME, '\\',     '_',           'S',      '5',           '_',      AML_PACKAGE, 8,
+        4,        AML_BYTE, PM_SLP_TYP_S5, AML_BYTE, PM_SLP_TYP_S5, AML_ZERO, AML_ZERO};
     uint8_t *d = area + AT_DSDT;
     memcpy(d + sizeof(struct acpi_header), s5, sizeof(s5));
     header((void *)d, "DSDT", 2, sizeof(struct acpi_header) + sizeof(s5));
@@ -95,19 +96,19 @@ static void build_madt(uint8_t *area, unsigned cpus)
     m->lapic_addr = VM_LAPIC_GPA;
     m->flags = ACPI_MADT_PCAT;
     for (unsigned i = 0; i < cpus; i++) {
-        *(struct acpi_madt_lapic *)p =
-            (struct acpi_madt_lapic){{ACPI_MADT_LAPIC, 8}, (uint8_t)i, (uint8_t)i, 1};
+        *(struct acpi_madt_lapic *)p = (struct acpi_madt_lapic){
+            {ACPI_MADT_LAPIC, 8}, (uint8_t)i, (uint8_t)i, 1};
         p += 8;
     }
-    *(struct acpi_madt_ioapic *)p =
-        (struct acpi_madt_ioapic){{ACPI_MADT_IOAPIC, 12}, (uint8_t)cpus, 0, VM_IOAPIC_GPA, 0};
+    *(struct acpi_madt_ioapic *)p = (struct acpi_madt_ioapic){
+        {ACPI_MADT_IOAPIC, 12}, (uint8_t)cpus, 0, VM_IOAPIC_GPA, 0};
     p += 12;
     *(struct acpi_madt_iso *)p = (struct acpi_madt_iso){{ACPI_MADT_ISO, 10}, 0, 0, 2, 0};
     p += 10;
     *(struct acpi_madt_iso *)p = (struct acpi_madt_iso){{ACPI_MADT_ISO, 10}, 0, 9, 9, 0xd};
     p += 10;
-    *(struct acpi_madt_lapic_nmi *)p =
-        (struct acpi_madt_lapic_nmi){{ACPI_MADT_LAPIC_NMI, 6}, 0xff, 0, 1};
+    *(struct acpi_madt_lapic_nmi *)p = (struct acpi_madt_lapic_nmi){
+        {ACPI_MADT_LAPIC_NMI, 6}, 0xff, 0, 1};
     p += 6;
     header(&m->h, "APIC", 5, (uint32_t)(p - (uint8_t *)m));
 }

@@ -11,14 +11,14 @@
 #include "abi/pvh.h"
 #include "abi/x86.h"
 
-#define GDT_GPA 0x1000u
-#define PML4_GPA 0x2000u /* then PDPT, and four page directories */
-#define PVH_INFO_GPA 0x9000u
+#define GDT_GPA         0x1000u
+#define PML4_GPA        0x2000u /* then PDPT, and four page directories */
+#define PVH_INFO_GPA    0x9000u
 #define BOOT_PARAMS_GPA 0x10000u
-#define CMDLINE_GPA 0x20000u
-#define EBDA_GPA 0x9fc00u
-#define MIB 0x100000ull
-#define REGS_MAX 32
+#define CMDLINE_GPA     0x20000u
+#define EBDA_GPA        0x9fc00u
+#define MIB             0x100000ull
+#define REGS_MAX        32
 
 struct file {
     int64_t handle;
@@ -54,8 +54,8 @@ static void reg(struct regs *r, uint32_t name, uint64_t value)
 
 static void segment(struct regs *r, uint32_t name, uint16_t selector, uint32_t limit, uint16_t attr)
 {
-    r->a[r->n++] = (struct hv_reg_assoc){
-        .name = name, .value = {.segment = {0, limit, selector, attr}}};
+    r->a[r->n++] = (struct hv_reg_assoc){.name = name,
+                                         .value = {.segment = {0, limit, selector, attr}}};
 }
 
 static void segments(struct regs *r, uint16_t code, uint16_t data, uint16_t code_attr)
@@ -86,8 +86,8 @@ static bool apic_bases(void)
 {
     for (unsigned i = 0; i < vm.cpus; i++) {
         struct regs r = {0};
-        reg(&r, HV_REG_APIC_BASE, VM_LAPIC_GPA | APIC_BASE_EN | APIC_BASE_EXTD |
-                                      (i ? 0 : APIC_BASE_BSP));
+        reg(&r, HV_REG_APIC_BASE,
+            VM_LAPIC_GPA | APIC_BASE_EN | APIC_BASE_EXTD | (i ? 0 : APIC_BASE_BSP));
         if (u_call(SYS_VP_REGS, vm.part, i, (uint64_t)r.a, r.n))
             return false;
     }

@@ -7,7 +7,7 @@
 #include "partitions/root/vmwp/vmwp.h"
 #include "partitions/root/vmwp/acpi_build.h"
 
-#define COM1 0x3f8
+#define COM1       0x3f8
 #define STUB_LIMIT 8
 
 static void io_assert(uint64_t control, uint64_t destination, uint32_t vector)

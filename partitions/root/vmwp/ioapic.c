@@ -4,12 +4,12 @@
  */
 #include "partitions/root/vmwp/models.h"
 
-#define RTE_LEVEL (1ull << 15)
+#define RTE_LEVEL      (1ull << 15)
 #define RTE_REMOTE_IRR (1ull << 14)
-#define RTE_LOW (1ull << 13)
-#define RTE_STATUS (1ull << 12)
-#define RTE_MASKED (1ull << 16)
-#define VERSION 0x11u
+#define RTE_LOW        (1ull << 13)
+#define RTE_STATUS     (1ull << 12)
+#define RTE_MASKED     (1ull << 16)
+#define VERSION        0x11u
 
 void ioapic_init(struct ioapic *a)
 {

@@ -7,10 +7,10 @@
 #include "partitions/root/vmwp/vmwp.h"
 
 #define DEFAULT_MEMORY_MIB 256
-#define MIB_SHIFT 20
-#define BLOCK_2M 0x200000ull
-#define VP_STACK 16384
-#define MAX_MEMORY_MIB 65536u
+#define MIB_SHIFT          20
+#define BLOCK_2M           0x200000ull
+#define VP_STACK           16384
+#define MAX_MEMORY_MIB     65536u
 
 struct vm vm;
 

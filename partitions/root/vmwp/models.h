@@ -93,11 +93,11 @@ void ioapic_eoi(struct ioapic *a, uint8_t vector);
 bool ioapic_masked(const struct ioapic *a, unsigned pin);
 
 /* ---- pm.c: ACPI fixed hardware ---- */
-#define PM_BASE 0x600u
-#define PM1A_EVT (PM_BASE + 0)
-#define PM1A_CNT (PM_BASE + 4)
-#define PM_TIMER (PM_BASE + 8)
-#define PM_END (PM_BASE + 12)
+#define PM_BASE       0x600u
+#define PM1A_EVT      (PM_BASE + 0)
+#define PM1A_CNT      (PM_BASE + 4)
+#define PM_TIMER      (PM_BASE + 8)
+#define PM_END        (PM_BASE + 12)
 #define PM_SLP_TYP_S5 5u
 struct pm {
     uint16_t status, enable, control;
@@ -112,10 +112,10 @@ struct mov_insn {
     unsigned size; /* of the memory operand, bytes */
     bool write;
     bool immediate;
-    uint64_t value;       /* of the immediate */
-    unsigned reg;         /* register operand, 0 to 15 */
-    bool high_byte;       /* AH, CH, DH, BH: reg is 0 to 3 */
-    unsigned reg_size;    /* bytes written to reg by a read */
+    uint64_t value;    /* of the immediate */
+    unsigned reg;      /* register operand, 0 to 15 */
+    bool high_byte;    /* AH, CH, DH, BH: reg is 0 to 3 */
+    unsigned reg_size; /* bytes written to reg by a read */
     bool sign_extend;
 };
 bool mov_decode(const uint8_t *bytes, unsigned n, bool is_64, struct mov_insn *out);

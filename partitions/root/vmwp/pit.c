@@ -7,7 +7,7 @@
 #include "partitions/root/vmwp/models.h"
 
 #define PIT_HZ 1193182ull
-#define NS 1000000000ull
+#define NS     1000000000ull
 
 static uint64_t pit_ticks(uint64_t ns)
 {
@@ -132,9 +132,9 @@ static void pit_control(struct pit *p, uint8_t v, uint64_t now)
                 continue;
             if (!(v & 0x10) && !c->status_latched) {
                 c->status_latched = true;
-                c->status_latch =
-                    (uint8_t)(pit_output(c, now) << 7 | (!c->reload || c->null_count) << 6 |
-                              c->access << 4 | c->mode << 1 | c->bcd);
+                c->status_latch = (uint8_t)(pit_output(c, now) << 7 |
+                                            (!c->reload || c->null_count) << 6 | c->access << 4 |
+                                            c->mode << 1 | c->bcd);
             }
             if (!(v & 0x20))
                 pit_latch(c, now);

@@ -5,12 +5,12 @@
  */
 #include "partitions/root/vmwp/models.h"
 
-#define RTC_A 10
-#define RTC_B 11
-#define RTC_C 12
-#define RTC_D 13
+#define RTC_A        10
+#define RTC_B        11
+#define RTC_C        12
+#define RTC_D        13
 #define RTC_B_BINARY 4
-#define RTC_CENTURY 0x32
+#define RTC_CENTURY  0x32
 
 void rtc_init(struct rtc *r, uint64_t epoch)
 {

@@ -7,18 +7,18 @@
  */
 #include "partitions/root/vmwp/models.h"
 
-#define IER_RX 1
-#define IER_THR 2
+#define IER_RX   1
+#define IER_THR  2
 #define LCR_DLAB 0x80
 #define MCR_LOOP 0x10
 #define MCR_OUT2 0x08
-#define LSR_DR 0x01
-#define LSR_OE 0x02
+#define LSR_DR   0x01
+#define LSR_OE   0x02
 #define LSR_THRE 0x20
 #define LSR_TEMT 0x40
 #define IIR_NONE 1
-#define IIR_THR 2
-#define IIR_RX 4
+#define IIR_THR  2
+#define IIR_RX   4
 #define IIR_LINE 6
 
 static uint8_t uart_cause(const struct uart *u)
@@ -96,8 +96,7 @@ uint8_t uart_in(struct uart *u, unsigned reg)
     case 4:
         return u->mcr;
     case 5:
-        v = (uint8_t)(LSR_THRE | LSR_TEMT | (u->rx_count ? LSR_DR : 0) |
-                      (u->overrun ? LSR_OE : 0));
+        v = (uint8_t)(LSR_THRE | LSR_TEMT | (u->rx_count ? LSR_DR : 0) | (u->overrun ? LSR_OE : 0));
         if (!u->overrun)
             return v;
         u->overrun = false;

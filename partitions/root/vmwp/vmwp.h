@@ -7,9 +7,9 @@
 #include "partitions/root/user/ulib.h"
 #include "partitions/root/vmwp/models.h"
 
-#define VM_MAX_CPUS 8
+#define VM_MAX_CPUS  8
 #define VM_LOW_LIMIT 0xc0000000ull /* RAM below 4 GiB ends here; the rest starts at 4 GiB */
-#define VM_4G 0x100000000ull
+#define VM_4G        0x100000000ull
 
 struct vm {
     /* configuration */
@@ -50,7 +50,7 @@ bool boot_load(void);
 void io_init(void);
 uint32_t io_in(uint16_t port, unsigned size);
 void io_out(uint16_t port, unsigned size, uint32_t v);
-void io_timers(void);      /* raises what is due */
+void io_timers(void);       /* raises what is due */
 uint64_t io_deadline(void); /* when io_timers has work again */
 bool mmio_access(uint64_t gpa, unsigned size, bool write, uint64_t *value);
 

@@ -101,15 +101,15 @@ uint16_t winhv_delete_partition(uint64_t id)
 
 uint16_t winhv_set_property(uint64_t id, uint32_t code, uint64_t value)
 {
-    *(struct hv_in_partition_property *)&winhv_in =
-        (struct hv_in_partition_property){id, code, 0, value};
+    *(struct hv_in_partition_property *)&winhv_in = (struct hv_in_partition_property){id, code, 0,
+                                                                                      value};
     return winhv_simple(HVCALL_SET_PARTITION_PROPERTY);
 }
 
 uint16_t winhv_get_property(uint64_t id, uint32_t code, uint64_t *value)
 {
-    *(struct hv_in_partition_property *)&winhv_in =
-        (struct hv_in_partition_property){id, code, 0, 0};
+    *(struct hv_in_partition_property *)&winhv_in = (struct hv_in_partition_property){id, code, 0,
+                                                                                      0};
     uint16_t status = winhv_simple(HVCALL_GET_PARTITION_PROPERTY);
     *value = winhv_out.q[0];
     return status;
@@ -155,8 +155,8 @@ uint16_t winhv_unmap_gpa(uint64_t id, uint64_t gpfn, uint32_t flags, unsigned co
 
 uint16_t winhv_install_intercept(uint64_t id, uint32_t access, uint32_t type, uint64_t parameter)
 {
-    *(struct hv_in_install_intercept *)&winhv_in =
-        (struct hv_in_install_intercept){id, access, type, parameter};
+    *(struct hv_in_install_intercept *)&winhv_in = (struct hv_in_install_intercept){
+        id, access, type, parameter};
     return winhv_simple(HVCALL_INSTALL_INTERCEPT);
 }
 
@@ -198,8 +198,8 @@ uint16_t winhv_set_registers(uint64_t id, uint32_t vp, const struct hv_reg_assoc
 uint16_t winhv_translate(uint64_t id, uint32_t vp, uint64_t flags, uint64_t gva_page,
                          struct hv_out_translate_va *out)
 {
-    *(struct hv_in_translate_va *)&winhv_in =
-        (struct hv_in_translate_va){id, vp, 0, flags, gva_page};
+    *(struct hv_in_translate_va *)&winhv_in = (struct hv_in_translate_va){id, vp, 0, flags,
+                                                                          gva_page};
     uint16_t status = winhv_simple(HVCALL_TRANSLATE_VIRTUAL_ADDRESS);
     memcpy(out, &winhv_out, sizeof(*out));
     return status;
@@ -208,10 +208,7 @@ uint16_t winhv_translate(uint64_t id, uint32_t vp, uint64_t flags, uint64_t gva_
 uint16_t winhv_assert_interrupt(uint64_t id, uint64_t control, uint64_t destination,
                                 uint32_t vector)
 {
-    *(struct hv_in_assert_interrupt *)&winhv_in =
-        (struct hv_in_assert_interrupt){.partition = id,
-                                        .control = control,
-                                        .destination = destination,
-                                        .vector = vector};
+    *(struct hv_in_assert_interrupt *)&winhv_in = (struct hv_in_assert_interrupt){
+        .partition = id, .control = control, .destination = destination, .vector = vector};
     return winhv_simple(HVCALL_ASSERT_VIRTUAL_INTERRUPT);
 }

@@ -11,7 +11,7 @@
 
 #include "abi/hv.h"
 
-extern bool winhv_present;     /* our privileges suffice to create partitions */
+extern bool winhv_present;                /* our privileges suffice to create partitions */
 extern struct hv_message *winhv_messages; /* SIMP: one slot per SINT */
 
 void winhv_init(void);
