@@ -217,7 +217,8 @@ static void drain(struct vcons *v, unsigned n)
     const unsigned port = n == 1 ? 0 : (n - 3) / 2;
     uint8_t bytes[4096];
     uint16_t head;
-    while (has_avail(v, q, &head)) {
+    /* at most one ring full at a time: a driver that overlaps the rings cannot keep us here */
+    for (unsigned left = q->size; left && has_avail(v, q, &head); left--) {
         uint16_t at = head;
         struct virtq_desc d;
         for (unsigned i = 0; i < q->size; i++) {
