@@ -291,7 +291,7 @@ static struct fpw log2_wide(fp_u128 m, int e)
         return part;
     /* Q111 sum: 16 bits of exponent */
     const __int128 tab = (__int128)(log_tab[j - LOG_FIRST] >> 16);
-    __int128 sum = ((__int128)e << 111) + (j < 32 ? -tab : tab);
+    __int128 sum = (__int128)e * ((__int128)1 << 111) + (j < 32 ? -tab : tab);
     if (part.cls == FC_NUM) {
         const __int128 p = (__int128)shr(part.sig, 16 - part.exp);
         sum += part.sign ? -p : p;

@@ -6,7 +6,7 @@
 
 #include "cpu/fpu/x87.h"
 
-#if __has_include(<mpfr.h>)
+#if __has_include(<mpfr.h>) && __has_include(<gmp.h>)
 #include <mpfr.h>
 #define HAVE_MPFR 1
 #else
