@@ -144,6 +144,7 @@ bool hv_vlapic_mmio(struct hv_vp *vp, uint64_t gpa, uint64_t qual)
         return false;
     uint8_t code[15];
     struct insn in;
+    const uint32_t epoch = vp->epoch;
     const uint32_t n = hv_fetch_code(vp, code, sizeof(code));
     const bool long_mode = (vp->regs.efer & EFER_LMA) && (vp->regs.seg[SEG_CS].attributes & SA_L);
     if ((qual & VMX_QUAL_EPT_FETCH) || !decode(code, n, long_mode, &in) ||
@@ -152,6 +153,7 @@ bool hv_vlapic_mmio(struct hv_vp *vp, uint64_t gpa, uint64_t qual)
         hv_vp_gp(vp);
         return true;
     }
-    hv_vp_set_rip(vp, vp->rip + in.length);
+    if (vp->epoch == epoch) /* else it sent INIT to itself */
+        hv_vp_set_rip(vp, vp->rip + in.length);
     return true;
 }

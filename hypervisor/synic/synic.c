@@ -70,7 +70,10 @@ static bool try_deliver(struct hv_vp *vp, uint32_t sint)
 void hv_synic_post(struct hv_vp *vp, uint32_t sint, struct hv_msg *m)
 {
     struct hv_msg_queue *q = &vp->synic.queue[sint];
-    hv_assert(!m->queued);
+    if (m->queued) { /* resumed before its message was read: the new one takes its place */
+        hv_synic_scan(vp);
+        return;
+    }
     m->next = NULL;
     m->queued = true;
     if (q->tail)

@@ -157,12 +157,15 @@ static void exit_rdmsr(struct hv_vp *vp)
 static void exit_wrmsr(struct hv_vp *vp)
 {
     const uint64_t value = vp->gpr[HV_RDX] << 32 | (uint32_t)vp->gpr[HV_RAX];
-    if (hv_msr_write(vp, (uint32_t)vp->gpr[HV_RCX], value))
-        hv_vp_advance(vp);
-    else if (vp->partition->msr_intercept)
+    const uint32_t epoch = vp->epoch;
+    if (hv_msr_write(vp, (uint32_t)vp->gpr[HV_RCX], value)) {
+        if (vp->epoch == epoch) /* else it sent INIT to itself */
+            hv_vp_advance(vp);
+    } else if (vp->partition->msr_intercept) {
         hv_icept_msr(vp, HV_INTERCEPT_WRITE);
-    else
+    } else {
         hv_vp_gp(vp);
+    }
 }
 
 static void exit_ept_violation(struct hv_vp *vp)
