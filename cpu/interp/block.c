@@ -81,19 +81,13 @@ static void hash_remove(struct engine *e, struct block *b)
         *p = b->hash_next;
 }
 
-static void frame_remove(struct frame *f, struct block *b)
+static void frame_remove(struct frame *f, const struct block *b)
 {
     struct block **p = &f->blocks;
     while (*p && *p != b)
         p = &(*p)->next;
     if (*p)
         *p = b->next;
-    for (struct block *o = f->blocks; o; o = o->next) {
-        for (unsigned k = 0; k < 2; k++) {
-            if (o->link[k] == b)
-                o->link[k] = NULL;
-        }
-    }
 }
 
 static uint64_t second_granules(const struct block *b)
@@ -102,31 +96,35 @@ static uint64_t second_granules(const struct block *b)
     return end ? ~0ull >> (63 - (end - 1) / 64) : 0;
 }
 
+/* Granules of the second halves of page-split instructions in this frame. */
+static uint64_t split_mask(const struct engine *e, const struct frame *f, uint64_t hpa)
+{
+    uint64_t mask = 0;
+    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
+        if (e->split[k] && e->split[k]->frame2 == (uint32_t)(hpa >> 12))
+            mask |= second_granules(e->split[k]);
+    }
+    return mask;
+}
+
 static void frame_mask(struct engine *e, uint64_t hpa)
 {
     struct frame *f = ram_frame(e->ram, hpa);
     if (!f)
         return;
-    f->code = 0;
+    uint64_t mask = split_mask(e, f, hpa);
     for (const struct block *b = f->blocks; b; b = b->next)
-        f->code |= b->granules;
-    if (!(f->flags & FRAME_SPLIT))
-        return;
-    for (unsigned k = 0; k < SPLIT_SLOTS; k++) {
-        if (e->split[k] && e->split[k]->frame2 == (uint32_t)(hpa >> 12))
-            f->code |= second_granules(e->split[k]);
-    }
+        mask |= b->granules;
+    f->code = mask;
 }
 
-void block_kill(struct engine *e, struct block *b)
+/* All but the frame's list. Links from other blocks of the page stay: they lead to h_dead, or to
+ * the block that is built here again. */
+static void bury(struct engine *e, struct block *b)
 {
-    if (!b->valid)
-        return;
     b->valid = 0;
     b->link[0] = b->link[1] = NULL;
-    struct frame *f = ram_frame(e->ram, b->key);
-    if (f)
-        frame_remove(f, b);
+    b->insn[0].fn = h_dead;
     if (b->flags & BLOCK_SPLIT) {
         struct block **slot = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];
         if (*slot == b)
@@ -143,10 +141,30 @@ void block_kill(struct engine *e, struct block *b)
     }
 }
 
+void block_kill(struct engine *e, struct block *b)
+{
+    if (!b->valid)
+        return;
+    struct frame *f = ram_frame(e->ram, b->key);
+    if (f)
+        frame_remove(f, b);
+    bury(e, b);
+}
+
 static bool overlaps(const struct block *b, unsigned first, unsigned last)
 {
     const unsigned end = b->insn[b->n].rip_off; /* of the END pseudo-instruction */
     return b->start_off <= last && first < end;
+}
+
+static void splits_written(struct engine *e, const struct frame *f, uint64_t hpa, unsigned first)
+{
+    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
+        struct block *b = e->split[k];
+        if (b && b->frame2 == (uint32_t)(hpa >> 12) &&
+            first < ((b->start_off + b->insn[0].len) & 4095u))
+            block_kill(e, b);
+    }
 }
 
 /* Bytes first..last of one frame were written. */
@@ -155,27 +173,23 @@ static void frame_written(struct engine *e, uint64_t hpa, unsigned first, unsign
     struct frame *f = ram_frame(e->ram, hpa);
     if (!f || !f->code)
         return;
+    splits_written(e, f, hpa, first);
     bool any = false;
+    uint64_t mask = 0;
     const bool all = f->kills >= KILLS_IN_A_ROW;
-    for (struct block *b = f->blocks, *next; b; b = next) {
-        next = b->next;
+    for (struct block **p = &f->blocks; *p;) {
+        struct block *b = *p;
         if (all || overlaps(b, first, last)) {
-            block_kill(e, b);
+            *p = b->next;
+            bury(e, b);
             any = true;
+        } else {
+            mask |= b->granules;
+            p = &b->next;
         }
     }
-    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
-        struct block *b = e->split[k];
-        if (b && b->frame2 == (uint32_t)(hpa >> 12) &&
-            first < ((b->start_off + b->insn[0].len) & 4095u)) {
-            block_kill(e, b);
-            any = true;
-        }
-    }
-    if (any) {
-        f->kills++;
-        frame_mask(e, hpa);
-    }
+    f->kills += any;
+    f->code = mask | split_mask(e, f, hpa);
 }
 
 void engine_code_written(struct engine *e, struct cpu *running, hpa_t at, uint64_t len)
@@ -205,18 +219,36 @@ static size_t block_size(unsigned n)
     return sizeof(struct block) + (n + 1) * sizeof(struct insn);
 }
 
-static void half_clear(struct engine *e, unsigned half)
+/* Call fn for each block of a half. */
+static void half_each(struct engine *e, unsigned half, void (*fn)(struct engine *, struct block *))
 {
     uint8_t *p = e->arena + half * (size_t)(ARENA_SIZE / 2), *end = p + e->used[half];
     while (p < end) {
         struct block *b = (struct block *)p;
         p += block_size(b->room);
-        if (b->valid) {
-            block_kill(e, b);
-            frame_mask(e, b->key);
-        }
-        hash_remove(e, b);
+        fn(e, b);
     }
+}
+
+static void evict(struct engine *e, struct block *b)
+{
+    if (b->valid) {
+        block_kill(e, b);
+        frame_mask(e, b->key);
+    }
+    hash_remove(e, b);
+}
+
+static void unlink_block(struct engine *e, struct block *b)
+{
+    (void)e;
+    b->link[0] = b->link[1] = NULL;
+}
+
+static void half_clear(struct engine *e, unsigned half)
+{
+    half_each(e, half, evict);
+    half_each(e, half ^ 1, unlink_block);
     e->used[half] = 0;
     forget_jumps(e);
 }

@@ -2,7 +2,7 @@
  * cpu/interp/engine.h: private to cpu/interp: the block cache and the rules of chained handlers.
  *
  * Blocks are keyed by machine physical address and mode. Three ways lead from one to the next:
- *   link        within a page: same linear page, same frame, so always right while both live
+ *   link        within a page: same linear page, same frame; a dead block's first handler leaves
  *   jump cache  across pages: keyed by linear address, context, mode and c->code_gen
  *   lookup      translation plus hash, in the run loop
  *
@@ -23,7 +23,7 @@
 #define HASH_BITS 16
 #define SPLIT_SLOTS 256
 #define KILLS_IN_A_ROW 4 /* written code pages without decoding in between: data now */
-#define ARENA_SIZE (40u << 20)
+#define ARENA_SIZE (44u << 20)
 
 struct jump_entry {
     uint64_t la, key;
@@ -71,7 +71,7 @@ const struct insn *step_decode(struct cpu *c, uint64_t la);
 
 /* fast.c: choose i->fn for all instructions of a new block */
 void fast_assign(const struct engine *e, struct block *b);
-insn_fn h_sem, h_end, h_fall, h_fall_out, h_nop;
+insn_fn h_sem, h_end, h_fall, h_fall_out, h_nop, h_dead;
 
 static inline uint64_t jump_key(const struct cpu *c)
 {

@@ -43,6 +43,15 @@ __attribute__((noinline)) void h_end(PARAMS)
     c->in_insn = false;
 }
 
+/* First handler of a killed block: links may still lead here. Undo the entry and look again. */
+void h_dead(PARAMS)
+{
+    const struct block *const b = insn_block(i);
+    budget += b->n;
+    const uint64_t rip = c->r[R_PAGE] + b->start_off;
+    LEAVE(cpu_code64(c) ? rip : (uint32_t)rip);
+}
+
 /* ---- forms by row ---- */
 static const struct fast_forms *forms_of[4096];
 static bool forms_ready;
