@@ -17,7 +17,7 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 1' HUP INT TERM
 
 limit=${TEST_TIMEOUT:-${FULL:+3600}}
-: "${limit:=300}"
+: "${limit:=600}"
 
 run_one()
 {

@@ -230,7 +230,7 @@ START_TEST(consoles_see_until_and_panic_texts)
     char text[256] = "";
     rewind(out);
     ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, out), 0);
-    ck_assert_ptr_nonnull(strstr(text, "[a] host log\n[b] in:\n"));
+    ck_assert_ptr_nonnull(strstr(text, "[b] in:\n[a] host login:\n"));
     fclose(out);
     free(cs);
 }
