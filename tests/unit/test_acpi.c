@@ -1,5 +1,5 @@
-/* Unit tests of devices/acpi: the tables as a guest finds them. With ACPI_DUMP=DIR in the environment
- * the tables are also written there, for check_acpi.sh. */
+/* Unit tests of devices/acpi: the tables as a guest finds them. With ACPI_DUMP=DIR in the
+ * environment the tables are also written there, for check_acpi.sh. */
 #include "tests/lib/suite.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Unit tests of core/bus.c, core/dev.c and core/input.c: dispatch, splitting, fields, input queues. */
+/* Unit tests of core/bus.c, core/dev.c, core/input.c: dispatch, splitting, fields, queues. */
 #include "tests/lib/suite.h"
 
 #include <errno.h>

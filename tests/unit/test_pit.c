@@ -1,4 +1,4 @@
-/* Unit tests of the timers of the board: 8254, HPET, PM timer, each with the real clock and fake lines. */
+/* Unit tests of the board's timers: 8254, HPET, PM timer, with the real clock and fake lines. */
 #include "tests/lib/suite.h"
 
 #include "core/bus.h"
