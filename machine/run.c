@@ -135,7 +135,9 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
                 return MACHINE_STOP_IDLE_FOREVER;
             continue;
         }
-        uint64_t n = min_u64(m->quantum_left, clock_next(m->clock) - m->now_ns);
+        /* one processor has no turns to give */
+        const uint64_t turn = m->cfg.smp == 1 ? HOOK_INSNS : m->quantum_left;
+        uint64_t n = min_u64(turn, clock_next(m->clock) - m->now_ns);
         n = min_u64(min_u64(n, end - m->icount), until_ns - m->now_ns);
         if (stop_of(m, run_slice(m, m->cpu[lp], n), &stop))
             return stop;

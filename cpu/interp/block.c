@@ -133,7 +133,7 @@ static void bury(struct engine *e, struct block *b)
     }
     for (unsigned n = 0; n < e->cpu_count; n++) {
         struct cpu *c = e->cpus[n];
-        if (c->cur && insn_block(c->cur) == b)
+        if (c->cur && insn_block(c->cur)->key == b->key) /* it, or a copy of its start */
             c->attn |= ATTN_CODE;
         if (c->link_from == b)
             c->link_from = NULL;

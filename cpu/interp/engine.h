@@ -45,8 +45,9 @@ struct engine {
     uint8_t *arena;
     size_t used[2]; /* per half */
     unsigned half;
-    /* T0: a block of one instruction that is never in the cache (step_block) */
-    _Alignas(struct block) uint8_t step_memory[sizeof(struct block) + 2 * sizeof(struct insn)];
+    /* T0: a block that is never in the cache: one instruction, or the tail of a budget */
+    _Alignas(struct block) uint8_t
+        step_memory[sizeof(struct block) + (BLOCK_MAX_INSNS + 1) * sizeof(struct insn)];
     /* how the stepped instruction started */
     bool stepping, step_tf, step_rf, step_non_root;
     uint8_t step_shadow;

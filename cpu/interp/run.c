@@ -201,6 +201,22 @@ static void enter(struct cpu *c, const struct block *b, uint64_t la)
 #endif
 }
 
+/* Fewer instructions are left than the block has: run that many through a copy, all with exact
+ * flags and none fused. */
+static void enter_tail(struct cpu *c, const struct block *b, uint64_t la)
+{
+    struct block *const s = step_block(c->engine);
+    const unsigned n = (unsigned)c->budget;
+    memcpy(s, b, sizeof *b + (n + 1) * sizeof(struct insn));
+    s->n = (uint16_t)n;
+    s->valid = 0;
+    s->link[0] = s->link[1] = NULL;
+    for (unsigned k = 0; k < n; k++)
+        s->insn[k].fn = h_sem;
+    s->insn[n].fn = h_fall;
+    enter(c, s, la);
+}
+
 /* ---- the loop ---- */
 static bool has_code_bp(const struct cpu *c)
 {
@@ -297,8 +313,10 @@ static bool advance(struct cpu *c, struct block *from)
     struct block *b = lookup(c, la);
     if (b && from)
         connect(c, from, b, la);
-    if (!b || c->budget < b->n)
+    if (!b)
         step_one(c, la);
+    else if (c->budget < b->n)
+        enter_tail(c, b, la);
     else
         enter(c, b, la);
     return false;
