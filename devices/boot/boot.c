@@ -44,8 +44,17 @@ static void set_flat(struct cpu *c, unsigned seg, uint16_t sel, uint32_t attr)
     c->seg[seg] = (struct seg){.limit = 0xffffffff, .attr = attr, .sel = sel};
 }
 
+/* BIOS data area: what Xen and other loaders' children size low memory by. */
+static void put_bda(struct boot *b)
+{
+    const uint16_t ebda = 0x9fc0, base_kib = 639;
+    ram_write(b->ram, hpa(0x40e), &ebda, sizeof ebda);
+    ram_write(b->ram, hpa(0x413), &base_kib, sizeof base_kib);
+}
+
 static void common_state(struct boot *b, bool long_mode)
 {
+    put_bda(b);
     struct cpu *const c = b->cpu;
     static const uint64_t gdt[] = {
         0,
