@@ -96,13 +96,31 @@ static uint64_t second_granules(const struct block *b)
     return end ? ~0ull >> (63 - (end - 1) / 64) : 0;
 }
 
+/* Page-split instructions are in a list by their second frame too; they have no links, so link[0]
+ * is the list's. */
+static struct block **split_list(struct engine *e, uint64_t frame)
+{
+    return &e->split[frame & (SPLIT_LISTS - 1)];
+}
+
+static void split_remove(struct engine *e, const struct block *b)
+{
+    struct block **p = split_list(e, b->frame2);
+    while (*p && *p != b)
+        p = &(*p)->link[0];
+    if (*p)
+        *p = b->link[0];
+}
+
 /* Granules of the second halves of page-split instructions in this frame. */
-static uint64_t split_mask(const struct engine *e, const struct frame *f, uint64_t hpa)
+static uint64_t split_mask(struct engine *e, const struct frame *f, uint64_t hpa)
 {
     uint64_t mask = 0;
-    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
-        if (e->split[k] && e->split[k]->frame2 == (uint32_t)(hpa >> 12))
-            mask |= second_granules(e->split[k]);
+    if (!(f->flags & FRAME_SPLIT))
+        return 0;
+    for (const struct block *b = *split_list(e, hpa >> 12); b; b = b->link[0]) {
+        if (b->frame2 == (uint32_t)(hpa >> 12))
+            mask |= second_granules(b);
     }
     return mask;
 }
@@ -123,14 +141,12 @@ static void frame_mask(struct engine *e, uint64_t hpa)
 static void bury(struct engine *e, struct block *b)
 {
     b->valid = 0;
-    b->link[0] = b->link[1] = NULL;
     b->insn[0].fn = h_dead;
     if (b->flags & BLOCK_SPLIT) {
-        struct block **slot = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];
-        if (*slot == b)
-            *slot = NULL;
+        split_remove(e, b);
         frame_mask(e, (uint64_t)b->frame2 << 12);
     }
+    b->link[0] = b->link[1] = NULL;
     for (unsigned n = 0; n < e->cpu_count; n++) {
         struct cpu *c = e->cpus[n];
         if (c->cur && insn_block(c->cur)->key == b->key) /* it, or a copy of its start */
@@ -159,9 +175,11 @@ static bool overlaps(const struct block *b, unsigned first, unsigned last)
 
 static void splits_written(struct engine *e, const struct frame *f, uint64_t hpa, unsigned first)
 {
-    for (unsigned k = 0; k < SPLIT_SLOTS && (f->flags & FRAME_SPLIT); k++) {
-        struct block *b = e->split[k];
-        if (b && b->frame2 == (uint32_t)(hpa >> 12) &&
+    if (!(f->flags & FRAME_SPLIT))
+        return;
+    for (struct block *b = *split_list(e, hpa >> 12), *next; b; b = next) {
+        next = b->link[0];
+        if (b->frame2 == (uint32_t)(hpa >> 12) &&
             first < ((b->start_off + b->insn[0].len) & 4095u))
             block_kill(e, b);
     }
@@ -242,7 +260,8 @@ static void evict(struct engine *e, struct block *b)
 static void unlink_block(struct engine *e, struct block *b)
 {
     (void)e;
-    b->link[0] = b->link[1] = NULL;
+    if (!(b->flags & BLOCK_SPLIT))
+        b->link[0] = b->link[1] = NULL;
 }
 
 static void half_clear(struct engine *e, unsigned half)
@@ -300,13 +319,9 @@ static void insert(struct cpu *c, struct block *b, struct frame *f)
     f->kills = 0;
     ram_code_added(e->ram, f, b->key & ~4095ull);
     if (b->flags & BLOCK_SPLIT) {
-        struct block **split = &e->split[b->key >> 4 & (SPLIT_SLOTS - 1)];
-        if (*split) {
-            struct block *old = *split;
-            block_kill(e, old);
-            frame_mask(e, old->key);
-        }
-        *split = b;
+        struct block **list = split_list(e, b->frame2);
+        b->link[0] = *list;
+        *list = b;
         struct frame *f2 = ram_frame(e->ram, (uint64_t)b->frame2 << 12);
         if (f2) {
             f2->flags |= FRAME_SPLIT;

@@ -21,7 +21,7 @@
 #define JUMP_BITS 14
 #define JUMP_ENTRIES (1u << JUMP_BITS)
 #define HASH_BITS 16
-#define SPLIT_SLOTS 256
+#define SPLIT_LISTS 4096
 #define KILLS_IN_A_ROW 4 /* written code pages without decoding in between: data now */
 #define ARENA_SIZE (44u << 20)
 
@@ -41,7 +41,7 @@ struct engine {
     uint64_t bp_sum[ENGINE_LPS];          /* of the debugger's breakpoints when last seen */
     /* derived */
     struct block *hash[1u << HASH_BITS];
-    struct block *split[SPLIT_SLOTS]; /* page-split instructions: at most these */
+    struct block *split[SPLIT_LISTS]; /* page-split instructions by second frame, by link[0] */
     uint8_t *arena;
     size_t used[2]; /* per half */
     unsigned half;
