@@ -314,8 +314,9 @@ static void put_branch(struct gen *g, unsigned bytes)
     int64_t d = bytes == 1 ? (int8_t)rnd(&g->r) : (int64_t)below(&g->r, 0x700) - 0x100;
     if (bytes > 1 && chance(&g->r, 10))
         d = (int32_t)rnd(&g->r);
-    if (d < 0 && d >= -16)
-        d = 16;
+    /* the longest chain is 64 bytes: LOOP back into it may take 2^64 turns */
+    if (d < 0 && d >= (g->chained ? -128 : -16))
+        d = 64;
     put(g, (uint64_t)d, bytes);
 }
 
