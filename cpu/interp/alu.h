@@ -81,15 +81,15 @@ ALU_INLINE uint64_t alu_sbb(struct lf *f, uint64_t a, uint64_t b, unsigned size)
     return r;
 }
 
-#define ALU_LOGIC(name, expr)                                                                     \
-    ALU_INLINE uint64_t alu_##name(struct lf *f, uint64_t a, uint64_t b, unsigned size)           \
-    {                                                                                             \
-        const uint64_t r = expr;                                                                  \
-        f->res = alu_sext(r, size);                                                               \
-        f->aux = 0;                                                                               \
-        return r;                                                                                 \
+#define ALU_LOGIC(name, expr)                                                           \
+    ALU_INLINE uint64_t alu_##name(struct lf *f, uint64_t a, uint64_t b, unsigned size) \
+    {                                                                                   \
+        const uint64_t r = expr;                                                        \
+        f->res = alu_sext(r, size);                                                     \
+        f->aux = 0;                                                                     \
+        return r;                                                                       \
     }
-ALU_LOGIC(and, a & b)
+ALU_LOGIC(and, a &b)
 ALU_LOGIC(or, a | b)
 ALU_LOGIC(xor, a ^ b)
 #undef ALU_LOGIC
@@ -288,8 +288,9 @@ ALU_INLINE uint64_t alu_imul(struct lf *f, uint64_t a, uint64_t b, unsigned size
 
 ALU_INLINE uint64_t alu_bswap(uint64_t v, unsigned size)
 {
-    return size == 8 ? __builtin_bswap64(v) : size == 4 ? __builtin_bswap32((uint32_t)v)
-                                                        : __builtin_bswap16((uint16_t)v);
+    return size == 8   ? __builtin_bswap64(v)
+           : size == 4 ? __builtin_bswap32((uint32_t)v)
+                       : __builtin_bswap16((uint16_t)v);
 }
 
 /* Condition codes of the opcode's low four bits (SDM 1 B.1). */
@@ -297,14 +298,30 @@ ALU_INLINE bool lf_cond(unsigned cc, uint64_t res, uint64_t aux)
 {
     bool v = false;
     switch (cc >> 1) {
-    case 0: v = lf_of(aux); break;
-    case 1: v = lf_cf(aux); break;
-    case 2: v = lf_zf(res); break;
-    case 3: v = (unsigned)lf_cf(aux) | (unsigned)lf_zf(res); break;
-    case 4: v = lf_sf(res, aux); break;
-    case 5: v = lf_pf(res, aux); break;
-    case 6: v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63; break;
-    default: v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63 | (unsigned)lf_zf(res); break;
+    case 0:
+        v = lf_of(aux);
+        break;
+    case 1:
+        v = lf_cf(aux);
+        break;
+    case 2:
+        v = lf_zf(res);
+        break;
+    case 3:
+        v = (unsigned)lf_cf(aux) | (unsigned)lf_zf(res);
+        break;
+    case 4:
+        v = lf_sf(res, aux);
+        break;
+    case 5:
+        v = lf_pf(res, aux);
+        break;
+    case 6:
+        v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63;
+        break;
+    default:
+        v = (res ^ aux << 47 ^ aux ^ aux << 1) >> 63 | (unsigned)lf_zf(res);
+        break;
     }
     return v ^ (cc & 1);
 }

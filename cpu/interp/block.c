@@ -179,8 +179,7 @@ static void splits_written(struct engine *e, const struct frame *f, uint64_t hpa
         return;
     for (struct block *b = *split_list(e, hpa >> 12), *next; b; b = next) {
         next = b->link[0];
-        if (b->frame2 == (uint32_t)(hpa >> 12) &&
-            first < ((b->start_off + b->insn[0].len) & 4095u))
+        if (b->frame2 == (uint32_t)(hpa >> 12) && first < ((b->start_off + b->insn[0].len) & 4095u))
             block_kill(e, b);
     }
 }

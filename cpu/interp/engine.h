@@ -17,13 +17,13 @@
 #include "cpu/cpu.h"
 #include "mmu/ram.h"
 
-#define ENGINE_LPS 256
-#define JUMP_BITS 14
-#define JUMP_ENTRIES (1u << JUMP_BITS)
-#define HASH_BITS 16
-#define SPLIT_LISTS 4096
+#define ENGINE_LPS     256
+#define JUMP_BITS      14
+#define JUMP_ENTRIES   (1u << JUMP_BITS)
+#define HASH_BITS      16
+#define SPLIT_LISTS    4096
 #define KILLS_IN_A_ROW 4 /* written code pages without decoding in between: data now */
-#define ARENA_SIZE (44u << 20)
+#define ARENA_SIZE     (44u << 20)
 
 struct jump_entry {
     uint64_t la, key;

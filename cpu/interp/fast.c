@@ -104,11 +104,16 @@ static insn_fn *pick(const struct fast_forms *f, enum form form, unsigned osize,
 {
     const unsigned size = osize == 8 ? 3 : osize == 4 ? 2 : osize - 1;
     switch (form) {
-    case FORM_REG: return f->reg[size][dead];
-    case FORM_FLAT: return f->flat[size][dead];
-    case FORM_BASE: return f->base[size][dead] ? f->base[size][dead] : f->flat[size][dead];
-    case FORM_GEN: return f->gen[size][dead];
-    default: return NULL;
+    case FORM_REG:
+        return f->reg[size][dead];
+    case FORM_FLAT:
+        return f->flat[size][dead];
+    case FORM_BASE:
+        return f->base[size][dead] ? f->base[size][dead] : f->flat[size][dead];
+    case FORM_GEN:
+        return f->gen[size][dead];
+    default:
+        return NULL;
     }
 }
 
@@ -121,8 +126,7 @@ static bool flat_mode(uint32_t mode)
 /* C0, C1: a shift by an immediate that is zero after masking leaves the flags alone. */
 static bool keeps_flags(const struct isa_row *r, const struct insn *i)
 {
-    return r->map == MAP_1 && (r->opcode & 0xfe) == 0xc0 &&
-           !(i->imm & (i->osize == 8 ? 63 : 31));
+    return r->map == MAP_1 && (r->opcode & 0xfe) == 0xc0 && !(i->imm & (i->osize == 8 ? 63 : 31));
 }
 
 /* live: flags that something later may read. Updated to those live before this instruction. */
@@ -131,8 +135,7 @@ static void assign_one(const struct engine *e, struct block *b, struct insn *i, 
     const struct isa_row *r = &isa_rows[i->op];
     const enum form form = form_of(b->mode, i, r);
     const struct fast_forms *f = forms_of[i->op];
-    const uint32_t changed =
-        keeps_flags(r, i) ? 0 : (uint32_t)(r->fl_written | r->fl_undefined);
+    const uint32_t changed = keeps_flags(r, i) ? 0 : (uint32_t)(r->fl_written | r->fl_undefined);
     const bool dead = e->dead_flags && !(changed & *live);
     i->fn = f ? pick(f, form, i->osize, dead) : NULL;
     if (r->sem == op_xchg_ra && i->d == R_AX)

@@ -8,7 +8,7 @@
 #include "cpu/mem.h"
 #include "cpu/sys/sys.h"
 
-#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem)       \
+#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem) \
     op_fn op_##sem;
 #include "cpu/isa/int.def"
 #undef INSN

@@ -7,24 +7,24 @@
 #include "abi/x86.h"
 
 /* Every semantic function has one signature; declaring one twice is harmless. */
-#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem)       \
+#define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem) \
     op_fn op_##sem;
 #include "cpu/isa/rows.def"
 #undef INSN
 
-#define INSN(map_, opcode_, prefix_, modrm_, name_, o1, o2, o3, feat, attrs_, flr, flw, flu, s)   \
-    {.mnemonic = name_,                                                                           \
-     .sem = op_##s,                                                                               \
-     .sem_name = #s,                                                                              \
-     .modrm = MR_##modrm_,                                                                        \
-     .attrs = attrs_,                                                                             \
-     .fl_read = flr,                                                                              \
-     .fl_written = flw,                                                                           \
-     .fl_undefined = flu,                                                                         \
-     .map = MAP_##map_,                                                                           \
-     .opcode = opcode_,                                                                           \
-     .prefix = PX_##prefix_,                                                                      \
-     .feature = F_##feat,                                                                         \
+#define INSN(map_, opcode_, prefix_, modrm_, name_, o1, o2, o3, feat, attrs_, flr, flw, flu, s) \
+    {.mnemonic = name_,                                                                         \
+     .sem = op_##s,                                                                             \
+     .sem_name = #s,                                                                            \
+     .modrm = MR_##modrm_,                                                                      \
+     .attrs = attrs_,                                                                           \
+     .fl_read = flr,                                                                            \
+     .fl_written = flw,                                                                         \
+     .fl_undefined = flu,                                                                       \
+     .map = MAP_##map_,                                                                         \
+     .opcode = opcode_,                                                                         \
+     .prefix = PX_##prefix_,                                                                    \
+     .feature = F_##feat,                                                                       \
      .op = {OP_##o1, OP_##o2, OP_##o3}},
 const struct isa_row isa_rows[] = {
 #include "cpu/isa/rows.def"

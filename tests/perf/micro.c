@@ -14,7 +14,7 @@
 #include "tests/lib/rig.h"
 
 #define RAM_SIZE (512ull << 20)
-#define INFO 0x9000ull
+#define INFO     0x9000ull
 
 static bool ended;
 
