@@ -83,6 +83,8 @@ static int64_t sys_spawn(uint64_t path, uint64_t args, uint64_t queue)
     if (!user_string(name, path, sizeof(name)) || !user_string(line, args, sizeof(line)))
         return -RT_EFAULT;
     struct queue *q = proc_object(self(), queue, H_QUEUE);
+    if (self()->parent)
+        return -RT_EPERM; /* VMMS is the only process without a parent */
     return q ? proc_spawn(name, line, q) : -RT_EBADF;
 }
 
@@ -248,6 +250,8 @@ static int64_t sys_assert(uint64_t part, uint64_t control, uint64_t destination,
 
 static int64_t sys_poweroff(uint64_t value)
 {
+    if (self()->parent)
+        return -RT_EPERM;
     con_flush_all();
     if (value)
         outb(0xf4, (uint8_t)value);
