@@ -101,23 +101,23 @@ FAST_FN uint64_t f64_sig(uint64_t v)
 }
 
 /* Residual of a sum (Moller, Knuth): zero exactly when a + b = s, all finite. */
-#define FAST_ADD(bits, type, utype)                                                               \
-    FAST_FN bool fast_add##bits(enum fast_mode m, utype a, utype b, utype *r)                     \
-    {                                                                                             \
-        if (m == FAST_OFF || !f##bits##_operand(a) || !f##bits##_operand(b))                      \
-            return false;                                                                         \
-        const type x = f##bits##_host(a), y = f##bits##_host(b), s = x + y;                       \
-        *r = f##bits##_bits(s);                                                                   \
-        if (!f##bits##_result(*r) && *r << 1)                                                     \
-            return false;                                                                         \
-        if (m == FAST_ANY)                                                                        \
-            return true;                                                                          \
-        const type bb = s - x;                                                                    \
-        return (x - (s - bb)) + (y - bb) == 0;                                                    \
-    }                                                                                             \
-    FAST_FN bool fast_sub##bits(enum fast_mode m, utype a, utype b, utype *r)                     \
-    {                                                                                             \
-        return fast_add##bits(m, a, b ^ (utype)1 << (bits - 1), r);                               \
+#define FAST_ADD(bits, type, utype)                                           \
+    FAST_FN bool fast_add##bits(enum fast_mode m, utype a, utype b, utype *r) \
+    {                                                                         \
+        if (m == FAST_OFF || !f##bits##_operand(a) || !f##bits##_operand(b))  \
+            return false;                                                     \
+        const type x = f##bits##_host(a), y = f##bits##_host(b), s = x + y;   \
+        *r = f##bits##_bits(s);                                               \
+        if (!f##bits##_result(*r) && *r << 1)                                 \
+            return false;                                                     \
+        if (m == FAST_ANY)                                                    \
+            return true;                                                      \
+        const type bb = s - x;                                                \
+        return (x - (s - bb)) + (y - bb) == 0;                                \
+    }                                                                         \
+    FAST_FN bool fast_sub##bits(enum fast_mode m, utype a, utype b, utype *r) \
+    {                                                                         \
+        return fast_add##bits(m, a, b ^ (utype)1 << (bits - 1), r);           \
     }
 FAST_ADD(32, float, uint32_t)
 FAST_ADD(64, double, uint64_t)

@@ -12,7 +12,7 @@
 #include "cpu/cpu.h"
 
 #define MXCSR_DEFAULT 0x1f80u
-#define MXCSR_MASK 0xffffu /* bits that may be set: DAZ is supported */
+#define MXCSR_MASK    0xffffu /* bits that may be set: DAZ is supported */
 
 /* FNINIT: the state after it; registers keep their contents. */
 void fpu_init(struct fpu *f);
@@ -23,8 +23,21 @@ void fpu_reset(struct cpu *c);
 _Noreturn void fpu_pending(struct cpu *c);
 
 /* FXSAVE images and the legacy region of XSAVE (SDM 1 10.5.1, 13.4.1). */
-enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16,
-       FX_FDS = 20, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_SIZE = 512 };
+enum {
+    FX_FCW = 0,
+    FX_FSW = 2,
+    FX_FTW = 4,
+    FX_FOP = 6,
+    FX_FIP = 8,
+    FX_FCS = 12,
+    FX_FDP = 16,
+    FX_FDS = 20,
+    FX_MXCSR = 24,
+    FX_MXCSR_MASK = 28,
+    FX_ST = 32,
+    FX_XMM = 160,
+    FX_SIZE = 512
+};
 /* Bytes 0-23 and 32-159; wide: 64-bit FIP and FDP (REX.W). Other bytes are left alone. */
 void fpu_save_x87(const struct cpu *c, uint8_t *image, bool wide);
 void fpu_load_x87(struct cpu *c, const uint8_t *image, bool wide);

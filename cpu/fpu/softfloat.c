@@ -371,8 +371,8 @@ struct fpw fp_div(struct fp_env *e, struct fp a, struct fp b)
         const bool half = rem >= b.sig - rem;
         lo = (half ? 1ull << 63 : 0) | (half && rem == b.sig - rem ? 0 : 1);
     }
-    return (struct fpw){.sig = (fp_u128)q << 64 | lo, .exp = a.exp - b.exp - less, .cls = FC_NUM,
-                        .sign = sign};
+    return (struct fpw){
+        .sig = (fp_u128)q << 64 | lo, .exp = a.exp - b.exp - less, .cls = FC_NUM, .sign = sign};
 }
 
 uint64_t fp_isqrt(fp_u128 v, fp_u128 *rem)

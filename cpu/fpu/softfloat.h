@@ -15,12 +15,12 @@
 #include "cpu/cpu.h" /* struct f80 */
 
 /* Exceptions, in the bit positions of the x87 status word and of MXCSR */
-#define FX_I 0x01
-#define FX_D 0x02
-#define FX_Z 0x04
-#define FX_O 0x08
-#define FX_U 0x10
-#define FX_P 0x20
+#define FX_I   0x01
+#define FX_D   0x02
+#define FX_Z   0x04
+#define FX_O   0x08
+#define FX_U   0x10
+#define FX_P   0x20
 #define FX_ALL 0x3f
 
 /* Rounding control, as encoded in the control word and in MXCSR */
@@ -59,10 +59,10 @@ struct fpw {
     bool sign;
 };
 
-#define F32_QNAN 0xffc00000u /* the indefinite */
-#define F64_QNAN 0xfff8000000000000ull
+#define F32_QNAN     0xffc00000u /* the indefinite */
+#define F64_QNAN     0xfff8000000000000ull
 #define F80_QNAN_SIG 0xc000000000000000ull
-#define F80_QNAN_SE 0xffffu
+#define F80_QNAN_SE  0xffffu
 
 /* Results of compares */
 enum fp_rel { FR_LT, FR_EQ, FR_GT, FR_UN };

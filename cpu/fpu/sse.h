@@ -12,9 +12,9 @@
 #include "cpu/mem.h"
 #include "cpu/sys/sys.h"
 
-#define MXCSR_DAZ 0x40u
-#define MXCSR_RC_SHIFT 13
-#define MXCSR_FTZ 0x8000u
+#define MXCSR_DAZ        0x40u
+#define MXCSR_RC_SHIFT   13
+#define MXCSR_FTZ        0x8000u
 #define MXCSR_MASK_SHIFT 7
 
 #define OP(name) void op_##name(struct cpu *c, const struct insn *i)

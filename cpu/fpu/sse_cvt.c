@@ -297,9 +297,8 @@ OP(cmpps)
     union vreg *d = &c->xmm[i->d], r;
     struct fp_env e = sse_env(c);
     for (unsigned k = 0; k < 4; k++)
-        r.d[k] = predicate(&e, fp_from_f32(&e, d->d[k]), fp_from_f32(&e, s.d[k]), i->imm & 7)
-                     ? ~0u
-                     : 0;
+        r.d[k] = predicate(&e, fp_from_f32(&e, d->d[k]), fp_from_f32(&e, s.d[k]), i->imm & 7) ? ~0u
+                                                                                              : 0;
     sse_raise(c, &e);
     memcpy(d->b, r.b, 16);
 }
@@ -342,21 +341,21 @@ OP(cmpsd)
 
 static void comi(struct cpu *c, struct fp_env *e, struct fp a, struct fp b, bool quiet)
 {
-    static const uint32_t fl[4] = {[FR_LT] = FL_CF, [FR_EQ] = FL_ZF,
-                                   [FR_UN] = FL_CF | FL_PF | FL_ZF};
+    static const uint32_t fl[4] = {
+        [FR_LT] = FL_CF, [FR_EQ] = FL_ZF, [FR_UN] = FL_CF | FL_PF | FL_ZF};
     const enum fp_rel r = fp_compare(e, a, b, quiet);
     sse_raise(c, e);
     lf_from_flags(fl[r], &c->lf_res, &c->lf_aux);
 }
 
-#define COMI(name, bits, lane, quiet)                                                             \
-    OP(name)                                                                                      \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        struct fp_env e = sse_env(c);                                                             \
-        const struct fp b = fp_from_f##bits(&e, src##bits(c, i));                                 \
-        const struct fp a = fp_from_f##bits(&e, c->xmm[i->d].lane);                               \
-        comi(c, &e, a, b, quiet);                                                                 \
+#define COMI(name, bits, lane, quiet)                               \
+    OP(name)                                                        \
+    {                                                               \
+        fpu_check_sse(c);                                           \
+        struct fp_env e = sse_env(c);                               \
+        const struct fp b = fp_from_f##bits(&e, src##bits(c, i));   \
+        const struct fp a = fp_from_f##bits(&e, c->xmm[i->d].lane); \
+        comi(c, &e, a, b, quiet);                                   \
     }
 COMI(comiss, 32, d[0], false)
 COMI(ucomiss, 32, d[0], true)

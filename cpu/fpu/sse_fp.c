@@ -119,36 +119,36 @@ MINMAX(max, 64, uint64_t, FR_GT)
         c->xmm[i->d].q[0] = r;                               \
     }
 /* The host's result needs neither an environment nor flags: tried before one is made. */
-#define FP_FAST_SS(name)                                                                      \
-    OP(name##ss)                                                                              \
-    {                                                                                         \
-        fpu_check_sse(c);                                                                     \
-        const uint32_t s = src32(c, i), a = c->xmm[i->d].d[0];                                \
-        uint32_t r;                                                                           \
-        if (__builtin_expect(!fast_##name##32(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) {       \
-            struct fp_env e = sse_env(c);                                                     \
-            r = soft_##name##32(&e, a, s);                                                    \
-            sse_raise(c, &e);                                                                 \
-        }                                                                                     \
-        c->xmm[i->d].d[0] = r;                                                                \
+#define FP_FAST_SS(name)                                                                \
+    OP(name##ss)                                                                        \
+    {                                                                                   \
+        fpu_check_sse(c);                                                               \
+        const uint32_t s = src32(c, i), a = c->xmm[i->d].d[0];                          \
+        uint32_t r;                                                                     \
+        if (__builtin_expect(!fast_##name##32(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) { \
+            struct fp_env e = sse_env(c);                                               \
+            r = soft_##name##32(&e, a, s);                                              \
+            sse_raise(c, &e);                                                           \
+        }                                                                               \
+        c->xmm[i->d].d[0] = r;                                                          \
     }
-#define FP_FAST_SD(name)                                                                      \
-    OP(name##sd)                                                                              \
-    {                                                                                         \
-        fpu_check_sse(c);                                                                     \
-        const uint64_t s = src64(c, i), a = c->xmm[i->d].q[0];                                \
-        uint64_t r;                                                                           \
-        if (__builtin_expect(!fast_##name##64(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) {       \
-            struct fp_env e = sse_env(c);                                                     \
-            r = soft_##name##64(&e, a, s);                                                    \
-            sse_raise(c, &e);                                                                 \
-        }                                                                                     \
-        c->xmm[i->d].q[0] = r;                                                                \
+#define FP_FAST_SD(name)                                                                \
+    OP(name##sd)                                                                        \
+    {                                                                                   \
+        fpu_check_sse(c);                                                               \
+        const uint64_t s = src64(c, i), a = c->xmm[i->d].q[0];                          \
+        uint64_t r;                                                                     \
+        if (__builtin_expect(!fast_##name##64(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) { \
+            struct fp_env e = sse_env(c);                                               \
+            r = soft_##name##64(&e, a, s);                                              \
+            sse_raise(c, &e);                                                           \
+        }                                                                               \
+        c->xmm[i->d].q[0] = r;                                                          \
     }
-#define FP_FAST(name)   \
-    FP_PS(name, name)   \
-    FP_PD(name, name)   \
-    FP_FAST_SS(name)    \
+#define FP_FAST(name) \
+    FP_PS(name, name) \
+    FP_PD(name, name) \
+    FP_FAST_SS(name)  \
     FP_FAST_SD(name)
 #define FP_ALL(name)  \
     FP_PS(name, name) \

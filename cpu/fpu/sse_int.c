@@ -50,7 +50,7 @@ BOTH_OP(pavgw)
 /* ---- logic, compare, minimum, maximum -------------------------------------------------------- */
 
 LANES(pand, uint64_t, x &y)
-LANES(pandn, uint64_t, ~x & y)
+LANES(pandn, uint64_t, ~x &y)
 LANES(por, uint64_t, x | y)
 LANES(pxor, uint64_t, x ^ y)
 LANES(pcmpeqb, uint8_t, -(x == y))
@@ -197,18 +197,18 @@ BOTH_OP(pabsb)
 BOTH_OP(pabsw)
 BOTH_OP(pabsd)
 
-#define HORIZONTAL_INT(name, lane, step, type, expr)                                              \
-    KERNEL(name)                                                                                  \
-    {                                                                                             \
-        union vreg r;                                                                             \
-        const unsigned half = n / (2 * step);                                                     \
-        for (unsigned k = 0; k < 2 * half; k++) {                                                 \
-            const union vreg *from = k < half ? d : s;                                            \
-            const unsigned j = 2 * (k < half ? k : k - half);                                     \
-            const type x = (type)from->lane[j], y = (type)from->lane[j + 1];                      \
-            r.lane[k] = (expr);                                                                   \
-        }                                                                                         \
-        memcpy(d->b, r.b, n);                                                                     \
+#define HORIZONTAL_INT(name, lane, step, type, expr)                         \
+    KERNEL(name)                                                             \
+    {                                                                        \
+        union vreg r;                                                        \
+        const unsigned half = n / (2 * step);                                \
+        for (unsigned k = 0; k < 2 * half; k++) {                            \
+            const union vreg *from = k < half ? d : s;                       \
+            const unsigned j = 2 * (k < half ? k : k - half);                \
+            const type x = (type)from->lane[j], y = (type)from->lane[j + 1]; \
+            r.lane[k] = (expr);                                              \
+        }                                                                    \
+        memcpy(d->b, r.b, n);                                                \
     }
 HORIZONTAL_INT(phaddw, w, 2, uint16_t, (uint16_t)(x + y))
 HORIZONTAL_INT(phaddd, d, 4, uint32_t, x + y)
@@ -226,34 +226,34 @@ BOTH_OP(phsubsw)
 /* ---- shifts ---------------------------------------------------------------------------------- */
 
 /* The count is the low 64 bits of the source. */
-#define SHIFT(name, type, over, expr)                                                             \
-    static inline void sh_##name(union vreg *d, uint64_t count, unsigned n)                       \
-    {                                                                                             \
-        const unsigned bits = sizeof(type) * 8;                                                   \
-        for (unsigned k = 0; k < n; k += sizeof(type)) {                                          \
-            type x, r;                                                                            \
-            memcpy(&x, d->b + k, sizeof x);                                                       \
-            r = count < bits ? (type)(expr) : (type)(over);                                       \
-            memcpy(d->b + k, &r, sizeof r);                                                       \
-        }                                                                                         \
-    }                                                                                             \
-    KERNEL(name)                                                                                  \
-    {                                                                                             \
-        sh_##name(d, s->q[0], n);                                                                 \
-    }                                                                                             \
-    BOTH_OP(name)                                                                                 \
-    OP(x_##name##_i)                                                                              \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        sh_##name(&c->xmm[i->s], (uint8_t)i->imm, 16);                                            \
-    }                                                                                             \
-    OP(m_##name##_i)                                                                              \
-    {                                                                                             \
-        mmx_begin(c);                                                                             \
-        union vreg d = {.q = {mmx_get(c, i->s)}};                                                 \
-        mmx_enter(c);                                                                             \
-        sh_##name(&d, (uint8_t)i->imm, 8);                                                        \
-        mmx_set(c, i->s, d.q[0]);                                                                 \
+#define SHIFT(name, type, over, expr)                                       \
+    static inline void sh_##name(union vreg *d, uint64_t count, unsigned n) \
+    {                                                                       \
+        const unsigned bits = sizeof(type) * 8;                             \
+        for (unsigned k = 0; k < n; k += sizeof(type)) {                    \
+            type x, r;                                                      \
+            memcpy(&x, d->b + k, sizeof x);                                 \
+            r = count < bits ? (type)(expr) : (type)(over);                 \
+            memcpy(d->b + k, &r, sizeof r);                                 \
+        }                                                                   \
+    }                                                                       \
+    KERNEL(name)                                                            \
+    {                                                                       \
+        sh_##name(d, s->q[0], n);                                           \
+    }                                                                       \
+    BOTH_OP(name)                                                           \
+    OP(x_##name##_i)                                                        \
+    {                                                                       \
+        fpu_check_sse(c);                                                   \
+        sh_##name(&c->xmm[i->s], (uint8_t)i->imm, 16);                      \
+    }                                                                       \
+    OP(m_##name##_i)                                                        \
+    {                                                                       \
+        mmx_begin(c);                                                       \
+        union vreg d = {.q = {mmx_get(c, i->s)}};                           \
+        mmx_enter(c);                                                       \
+        sh_##name(&d, (uint8_t)i->imm, 8);                                  \
+        mmx_set(c, i->s, d.q[0]);                                           \
     }
 SHIFT(psrlw, uint16_t, 0, x >> count)
 SHIFT(psrld, uint32_t, 0, x >> count)

@@ -7,16 +7,16 @@
 
 /* ---- pack and unpack ------------------------------------------------------------------------- */
 
-#define PACK(name, to, from, ftype, lo, hi)                                                       \
-    KERNEL(name)                                                                                  \
-    {                                                                                             \
-        union vreg r;                                                                             \
-        const unsigned half = n / (unsigned)sizeof(ftype);                                        \
-        for (unsigned k = 0; k < half; k++) {                                                     \
-            r.to[k] = (__typeof__(r.to[0]))clamp((ftype)d->from[k], lo, hi);                      \
-            r.to[k + half] = (__typeof__(r.to[0]))clamp((ftype)s->from[k], lo, hi);               \
-        }                                                                                         \
-        memcpy(d->b, r.b, n);                                                                     \
+#define PACK(name, to, from, ftype, lo, hi)                                         \
+    KERNEL(name)                                                                    \
+    {                                                                               \
+        union vreg r;                                                               \
+        const unsigned half = n / (unsigned)sizeof(ftype);                          \
+        for (unsigned k = 0; k < half; k++) {                                       \
+            r.to[k] = (__typeof__(r.to[0]))clamp((ftype)d->from[k], lo, hi);        \
+            r.to[k + half] = (__typeof__(r.to[0]))clamp((ftype)s->from[k], lo, hi); \
+        }                                                                           \
+        memcpy(d->b, r.b, n);                                                       \
     }
 PACK(packsswb, b, w, int16_t, -128, 127)
 PACK(packuswb, b, w, int16_t, 0, 255)
@@ -28,16 +28,16 @@ BOTH_OP(packssdw)
 XMM_OP(x_packusdw, packusdw)
 
 /* Interleave the lanes of the low (base 0) or high half. */
-#define UNPACK(name, lane, size, high)                                                            \
-    KERNEL(name)                                                                                  \
-    {                                                                                             \
-        union vreg r;                                                                             \
-        const unsigned half = n / (2 * size), base = high ? half : 0;                             \
-        for (unsigned k = 0; k < half; k++) {                                                     \
-            r.lane[2 * k] = d->lane[base + k];                                                    \
-            r.lane[2 * k + 1] = s->lane[base + k];                                                \
-        }                                                                                         \
-        memcpy(d->b, r.b, n);                                                                     \
+#define UNPACK(name, lane, size, high)                                \
+    KERNEL(name)                                                      \
+    {                                                                 \
+        union vreg r;                                                 \
+        const unsigned half = n / (2 * size), base = high ? half : 0; \
+        for (unsigned k = 0; k < half; k++) {                         \
+            r.lane[2 * k] = d->lane[base + k];                        \
+            r.lane[2 * k + 1] = s->lane[base + k];                    \
+        }                                                             \
+        memcpy(d->b, r.b, n);                                         \
     }
 UNPACK(punpcklbw, b, 1, 0)
 UNPACK(punpcklwd, w, 2, 0)
@@ -57,16 +57,16 @@ BOTH_OP(punpckhdq)
 XMM_OP(x_punpckhqdq, punpckhqdq)
 
 /* The low unpacks of MMX read four bytes from memory. */
-#define MMX_LOW(name)                                                                             \
-    OP(m_##name)                                                                                  \
-    {                                                                                             \
-        mmx_begin(c);                                                                             \
-        const uint64_t v = is_mem(i) ? mem_ld32(c, insn_la(c, i, 4, ACC_R)) : mmx_get(c, i->s);   \
-        const union vreg s = {.q = {v}};                                                          \
-        union vreg d = {.q = {mmx_get(c, i->d)}};                                                 \
-        mmx_enter(c);                                                                             \
-        k_##name(&d, &s, 8);                                                                      \
-        mmx_set(c, i->d, d.q[0]);                                                                 \
+#define MMX_LOW(name)                                                                           \
+    OP(m_##name)                                                                                \
+    {                                                                                           \
+        mmx_begin(c);                                                                           \
+        const uint64_t v = is_mem(i) ? mem_ld32(c, insn_la(c, i, 4, ACC_R)) : mmx_get(c, i->s); \
+        const union vreg s = {.q = {v}};                                                        \
+        union vreg d = {.q = {mmx_get(c, i->d)}};                                               \
+        mmx_enter(c);                                                                           \
+        k_##name(&d, &s, 8);                                                                    \
+        mmx_set(c, i->d, d.q[0]);                                                               \
     }
 MMX_LOW(punpcklbw)
 MMX_LOW(punpcklwd)
@@ -141,29 +141,29 @@ OP(shufpd)
 
 /* ---- blends ---------------------------------------------------------------------------------- */
 
-#define BLEND_IMM(name, lane, count)                                                              \
-    OP(name)                                                                                      \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i);                                                        \
-        for (unsigned k = 0; k < count; k++) {                                                    \
-            if (i->imm >> k & 1)                                                                  \
-                c->xmm[i->d].lane[k] = s.lane[k];                                                 \
-        }                                                                                         \
+#define BLEND_IMM(name, lane, count)              \
+    OP(name)                                      \
+    {                                             \
+        fpu_check_sse(c);                         \
+        const union vreg s = src128(c, i);        \
+        for (unsigned k = 0; k < count; k++) {    \
+            if (i->imm >> k & 1)                  \
+                c->xmm[i->d].lane[k] = s.lane[k]; \
+        }                                         \
     }
 BLEND_IMM(blendps, d, 4)
 BLEND_IMM(blendpd, q, 2)
 BLEND_IMM(pblendw, w, 8)
 
-#define BLEND_XMM0(name, lane, count, bits)                                                       \
-    OP(name)                                                                                      \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const union vreg s = src128(c, i), mask = c->xmm[0];                                      \
-        for (unsigned k = 0; k < count; k++) {                                                    \
-            if (mask.lane[k] >> (bits - 1) & 1)                                                   \
-                c->xmm[i->d].lane[k] = s.lane[k];                                                 \
-        }                                                                                         \
+#define BLEND_XMM0(name, lane, count, bits)                  \
+    OP(name)                                                 \
+    {                                                        \
+        fpu_check_sse(c);                                    \
+        const union vreg s = src128(c, i), mask = c->xmm[0]; \
+        for (unsigned k = 0; k < count; k++) {               \
+            if (mask.lane[k] >> (bits - 1) & 1)              \
+                c->xmm[i->d].lane[k] = s.lane[k];            \
+        }                                                    \
     }
 BLEND_XMM0(pblendvb, b, 16, 8)
 BLEND_XMM0(blendvps, d, 4, 32)
@@ -172,18 +172,18 @@ BLEND_XMM0(blendvpd, q, 2, 64)
 /* ---- extensions ------------------------------------------------------------------------------ */
 
 /* `bytes` source bytes become 16 */
-#define EXTEND(name, to, count, from_type, to_type)                                               \
-    OP(name)                                                                                      \
-    {                                                                                             \
-        fpu_check_sse(c);                                                                         \
-        const unsigned bytes = count * (unsigned)sizeof(from_type);                               \
-        const union vreg s = {.q = {is_mem(i) ? mem_ld(c, insn_la(c, i, bytes, ACC_R), bytes)     \
-                                              : c->xmm[i->s].q[0]}};                              \
-        for (unsigned k = 0; k < count; k++) {                                                    \
-            from_type x;                                                                          \
-            memcpy(&x, s.b + k * sizeof x, sizeof x);                                             \
-            c->xmm[i->d].to[k] = (to_type)x;                                                      \
-        }                                                                                         \
+#define EXTEND(name, to, count, from_type, to_type)                                                \
+    OP(name)                                                                                       \
+    {                                                                                              \
+        fpu_check_sse(c);                                                                          \
+        const unsigned bytes = count * (unsigned)sizeof(from_type);                                \
+        const union vreg s = {                                                                     \
+            .q = {is_mem(i) ? mem_ld(c, insn_la(c, i, bytes, ACC_R), bytes) : c->xmm[i->s].q[0]}}; \
+        for (unsigned k = 0; k < count; k++) {                                                     \
+            from_type x;                                                                           \
+            memcpy(&x, s.b + k * sizeof x, sizeof x);                                              \
+            c->xmm[i->d].to[k] = (to_type)x;                                                       \
+        }                                                                                          \
     }
 EXTEND(pmovsxbw, w, 8, int8_t, uint16_t)
 EXTEND(pmovsxbd, d, 4, int8_t, uint32_t)

@@ -13,15 +13,15 @@
 #include "cpu/mem.h"
 #include "cpu/sys/sys.h"
 
-#define SW_SF 0x0040u
-#define SW_ES 0x0080u
-#define SW_C0 0x0100u
-#define SW_C1 0x0200u
-#define SW_C2 0x0400u
+#define SW_SF  0x0040u
+#define SW_ES  0x0080u
+#define SW_C0  0x0100u
+#define SW_C1  0x0200u
+#define SW_C2  0x0400u
 #define SW_TOP 0x3800u
-#define SW_C3 0x4000u
-#define SW_B 0x8000u
-#define SW_CC (SW_C0 | SW_C1 | SW_C2 | SW_C3)
+#define SW_C3  0x4000u
+#define SW_B   0x8000u
+#define SW_CC  (SW_C0 | SW_C1 | SW_C2 | SW_C3)
 
 static inline unsigned x87_top(const struct fpu *f)
 {
@@ -57,7 +57,7 @@ static inline void x87_move_top(struct fpu *f, int by)
 
 static inline void x87_pop(struct fpu *f)
 {
-    f->valid &= (uint8_t)~(1u << x87_top(f));
+    f->valid &= (uint8_t) ~(1u << x87_top(f));
     x87_move_top(f, 1);
 }
 
@@ -75,8 +75,8 @@ static inline struct f80 x87_indefinite(void)
 static inline struct fp_env x87_env(const struct fpu *f)
 {
     static const uint8_t prec[4] = {24, 64, 53, 64};
-    return (struct fp_env){.rc = f->cw >> 10 & 3, .prec = prec[f->cw >> 8 & 3],
-                           .masked = f->cw & FX_ALL, .x87 = true};
+    return (struct fp_env){
+        .rc = f->cw >> 10 & 3, .prec = prec[f->cw >> 8 & 3], .masked = f->cw & FX_ALL, .x87 = true};
 }
 
 /* #NM, then a pending unmasked exception: #MF, or FERR# with CR0.NE clear. */
@@ -97,9 +97,9 @@ void x87_update_es(struct fpu *f);
 struct fpw trans_sin(struct fp a); /* |a| < 2^63, FC_NUM */
 struct fpw trans_cos(struct fp a);
 struct fpw trans_tan(struct fp a);
-struct fpw trans_atan2(struct fp y, struct fp x); /* both FC_NUM */
-struct fpw trans_exp2m1(struct fp a);             /* |a| < 1 */
-struct fpw trans_ylog2(struct fp y, struct fp x); /* x > 0, FC_NUM, not 1 */
+struct fpw trans_atan2(struct fp y, struct fp x);   /* both FC_NUM */
+struct fpw trans_exp2m1(struct fp a);               /* |a| < 1 */
+struct fpw trans_ylog2(struct fp y, struct fp x);   /* x > 0, FC_NUM, not 1 */
 struct fpw trans_ylog2p1(struct fp y, struct fp x); /* x > -1, FC_NUM */
 
 #endif

@@ -9,8 +9,8 @@
 
 #include "lib/log.h"
 
-#define CW_INIT 0x037fu
-#define CW_BITS 0x1f7fu /* bits that exist; bit 6 reads as 1 */
+#define CW_INIT   0x037fu
+#define CW_BITS   0x1f7fu /* bits that exist; bit 6 reads as 1 */
 #define CW_FIXED1 0x40u
 
 void fpu_init(struct fpu *f)
@@ -76,7 +76,7 @@ void op_fnclex(struct cpu *c, const struct insn *i)
 {
     (void)i;
     fpu_check_x87(c);
-    c->fpu.sw &= (uint16_t)~(FX_ALL | SW_SF | SW_ES | SW_B);
+    c->fpu.sw &= (uint16_t) ~(FX_ALL | SW_SF | SW_ES | SW_B);
 }
 
 void op_fninit(struct cpu *c, const struct insn *i)
@@ -193,7 +193,7 @@ static void env_load(struct cpu *c, const struct insn *i, const uint8_t *img)
 static void mask_all(struct fpu *f)
 {
     f->cw |= FX_ALL;
-    f->sw &= (uint16_t)~(SW_ES | SW_B);
+    f->sw &= (uint16_t) ~(SW_ES | SW_B);
 }
 
 void op_fnstenv(struct cpu *c, const struct insn *i)

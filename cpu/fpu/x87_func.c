@@ -132,10 +132,10 @@ static void trig(struct cpu *c, const struct insn *i, enum trig fn, bool two)
         x87_push(f, second);
 }
 
-#define TRIG_OP(name, fn, two)                                                                    \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        trig(c, i, fn, two);                                                                      \
+#define TRIG_OP(name, fn, two)                          \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        trig(c, i, fn, two);                            \
     }
 TRIG_OP(fsin, TRIG_SIN, false)
 TRIG_OP(fcos, TRIG_COS, false)
@@ -239,10 +239,10 @@ static void two_operands(struct cpu *c, const struct insn *i, two_fn *fn)
     x87_pop(f);
 }
 
-#define TWO_OP(name, fn)                                                                          \
-    void op_##name(struct cpu *c, const struct insn *i)                                           \
-    {                                                                                             \
-        two_operands(c, i, fn);                                                                   \
+#define TWO_OP(name, fn)                                \
+    void op_##name(struct cpu *c, const struct insn *i) \
+    {                                                   \
+        two_operands(c, i, fn);                         \
     }
 TWO_OP(fpatan, atan_class)
 TWO_OP(fyl2x, log_class)

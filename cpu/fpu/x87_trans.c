@@ -11,7 +11,7 @@
 #include "cpu/fpu/trans_tables.h"
 
 #define COUNT(t) ((int)(sizeof(t) / sizeof(t)[0]))
-#define TOP128 ((fp_u128)1 << 127)
+#define TOP128   ((fp_u128)1 << 127)
 /* pi/2 = HALF_PI_66 * 2^-65 */
 #define HALF_PI_66 ((fp_u128)0x3 << 64 | 0x243f6a8885a308d3)
 
@@ -311,7 +311,7 @@ struct fpw trans_ylog2(struct fp y, struct fp x)
 struct fpw trans_ylog2p1(struct fp y, struct fp x)
 {
     const fp_u128 xs = (fp_u128)x.sig << 64;
-    if (x.exp < -6) { /* s = x / (2 + x) */
+    if (x.exp < -6) {                            /* s = x / (2 + x) */
         const fp_u128 tiny = shr(xs, 1 - x.exp); /* x in Q126 */
         const fp_u128 two = TOP128;              /* 2 in Q126 */
         const fp_u128 sum = x.sign ? two - tiny : two + tiny;

@@ -14,14 +14,14 @@
 
 #include "cpu/isa/isa.h"
 
-#define CODE_VA 0x20000000ull
+#define CODE_VA   0x20000000ull
 #define CODE_SIZE 0x2000ull
-#define DATA_VA 0x30000000ull
-#define DATA_RW 0x2000ull
+#define DATA_VA   0x30000000ull
+#define DATA_RW   0x2000ull
 #define DATA_SIZE 0x3000ull
-#define GS_BASE (DATA_VA + 0x800)
-#define FX_USED 416 /* bytes of the FXSAVE image that are state */
-#define VEC_NONE (-1)
+#define GS_BASE   (DATA_VA + 0x800)
+#define FX_USED   416 /* bytes of the FXSAVE image that are state */
+#define VEC_NONE  (-1)
 
 struct test_case {
     uint64_t r[16], flags;
@@ -30,7 +30,7 @@ struct test_case {
     uint64_t undefined; /* arithmetic flags left undefined at the end */
     uint64_t rip;
     uint64_t target; /* address of the memory operand, or 0 */
-    uint32_t row; /* index into isa_rows that the generator aimed at */
+    uint32_t row;    /* index into isa_rows that the generator aimed at */
     uint8_t len, insns;
 };
 
@@ -46,21 +46,21 @@ struct test_result {
 
 /* What may differ, and why (differ.def). */
 enum {
-    DF_SKIP = 1,      /* not run at all */
-    DF_FX_MEM = 2,    /* stored FIP, FDP, FOP, MXCSR_MASK */
-    DF_ULP = 4,       /* x87 function: results within 2 units; C1, P, U free */
-    DF_COUNT = 256,   /* shift count beyond the operand size */
-    DF_ZERO_SRC = 8,  /* destination undefined when the source is zero */
-    DF_FLAGS = 16,    /* all arithmetic flags free */
-    DF_FAULT = 64,    /* CR2, memory, x87 state free when a fault is raised */
-    DF_MEM_X87 = 128, /* x87 state free with a memory operand */
-    DF_C1 = 512,      /* C1 free */
-    DF_ORDER = 1024,  /* of two faults either may come first */
-    DF_MASKED = 2048, /* faults free */
-    DF_NOREP = 4096,  /* not with a repeat prefix */
-    DF_MXCSR = 8192,  /* MXCSR bit 17 exists on the host */
-    DF_LOAD16 = 16384,/* faults of a 16-bit load free */
-    DF_NO66 = 32,     /* not with operand-size prefix */
+    DF_SKIP = 1,       /* not run at all */
+    DF_FX_MEM = 2,     /* stored FIP, FDP, FOP, MXCSR_MASK */
+    DF_ULP = 4,        /* x87 function: results within 2 units; C1, P, U free */
+    DF_COUNT = 256,    /* shift count beyond the operand size */
+    DF_ZERO_SRC = 8,   /* destination undefined when the source is zero */
+    DF_FLAGS = 16,     /* all arithmetic flags free */
+    DF_FAULT = 64,     /* CR2, memory, x87 state free when a fault is raised */
+    DF_MEM_X87 = 128,  /* x87 state free with a memory operand */
+    DF_C1 = 512,       /* C1 free */
+    DF_ORDER = 1024,   /* of two faults either may come first */
+    DF_MASKED = 2048,  /* faults free */
+    DF_NOREP = 4096,   /* not with a repeat prefix */
+    DF_MXCSR = 8192,   /* MXCSR bit 17 exists on the host */
+    DF_LOAD16 = 16384, /* faults of a 16-bit load free */
+    DF_NO66 = 32,      /* not with operand-size prefix */
 };
 struct differ {
     const char *sem, *mnemonic, *reason;
@@ -87,7 +87,7 @@ struct shared {
     struct test_case cases[BATCH];
     struct test_result results[BATCH];
 };
-const char *native_missing(void); /* why this host cannot do it, or NULL */
+const char *native_missing(void);  /* why this host cannot do it, or NULL */
 struct shared *native_start(void); /* NULL: errno */
 bool native_run(struct shared *s); /* false: the child died */
 void native_stop(void);

@@ -299,6 +299,30 @@ static void fill_batch(struct shared *s, struct engine_side *e, const struct opt
     }
 }
 
+/* Is the difference still there when the host runs the case once more, alone? Code is written just
+ * before it runs; under a hypervisor the host has been seen to execute stale bytes, once in millions. */
+static bool differs_again(struct shared *s, const struct test_case *t,
+                          const struct test_result *ours, const struct isa_row *row)
+{
+    static struct test_case first_case;
+    static struct test_result first_result;
+    const uint32_t count = s->count;
+    const struct test_case again = *t;
+    first_case = s->cases[0];
+    first_result = s->results[0];
+    s->cases[0] = again;
+    s->count = 1;
+    struct report rep = {.n = 0};
+    if (native_run(s))
+        compare(&rep, &again, s->pattern, &s->results[0], ours, row);
+    else
+        note(&rep, "the host's side died");
+    s->cases[0] = first_case;
+    s->results[0] = first_result;
+    s->count = count;
+    return rep.n != 0;
+}
+
 static int run(const struct options *o, const char *name)
 {
     static uint32_t rows[8192];
@@ -308,7 +332,7 @@ static int run(const struct options *o, const char *name)
     struct shared *s = native_start();
     struct engine_side *e = engine_side_new(o->semantic);
     uint64_t done = 0, number = 0;
-    unsigned failures = 0;
+    unsigned failures = 0, unsteady = 0;
     while (row_count && s && (o->count == 0 || done < o->count) && failures < o->failures) {
         fill_batch(s, e, o, rows, row_count, &number, numbers);
         if (!native_run(s)) {
@@ -325,7 +349,9 @@ static int run(const struct options *o, const char *name)
             engine_side_run(e, t, &ours);
             if (!is_free(row, &i, t, &s->results[k], &ours))
                 compare(&rep, t, s->pattern, &s->results[k], &ours, row);
-            if (rep.n) {
+            if (rep.n && !differs_again(s, t, &ours, row)) {
+                unsteady++;
+            } else if (rep.n) {
                 print_case(t, row, numbers[k]);
                 printf("%s", rep.text);
                 failures++;
@@ -334,8 +360,11 @@ static int run(const struct options *o, const char *name)
     }
     engine_side_free(e);
     native_stop();
-    printf("%s %s: %llu cases of %u rows, %u differ\n", failures || !row_count ? "not ok" : "ok",
+    printf("%s %s: %llu cases of %u rows, %u differ", failures || !row_count ? "not ok" : "ok",
            name, (unsigned long long)done, row_count, failures);
+    if (unsteady)
+        printf(", %u differed once and not again", unsteady);
+    printf("\n");
     return failures || !row_count;
 }
 

@@ -229,11 +229,10 @@ START_TEST(host_arithmetic_on_and_off_give_the_same_bits_and_flags)
         const union vreg soft = c->xmm[0];
         const uint32_t soft_mxcsr = c->fpu.mxcsr;
         const bool fast_ok = run_op(c, op, &a, &b, mxcsr, true);
-        ck_assert_msg(soft_ok == fast_ok && soft_mxcsr == c->fpu.mxcsr &&
-                          !memcmp(soft.b, c->xmm[0].b, 16),
-                      "case %u mxcsr %x: soft %x %016llx fast %x %016llx", n, mxcsr, soft_mxcsr,
-                      (unsigned long long)soft.q[0], c->fpu.mxcsr,
-                      (unsigned long long)c->xmm[0].q[0]);
+        ck_assert_msg(
+            soft_ok == fast_ok && soft_mxcsr == c->fpu.mxcsr && !memcmp(soft.b, c->xmm[0].b, 16),
+            "case %u mxcsr %x: soft %x %016llx fast %x %016llx", n, mxcsr, soft_mxcsr,
+            (unsigned long long)soft.q[0], c->fpu.mxcsr, (unsigned long long)c->xmm[0].q[0]);
     }
     cpu_free(c);
 }
