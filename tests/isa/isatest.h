@@ -48,7 +48,7 @@ struct test_result {
 enum {
     DF_SKIP = 1,       /* not run at all */
     DF_FX_MEM = 2,     /* stored FIP, FDP, FOP, MXCSR_MASK */
-    DF_ULP = 4,        /* x87 function: results within 2 units; C1, P, U free */
+    DF_ULP = 4,        /* x87 function: results within 2 units; C1, P, U, ES free */
     DF_COUNT = 256,    /* shift count beyond the operand size */
     DF_ZERO_SRC = 8,   /* destination undefined when the source is zero */
     DF_FLAGS = 16,     /* all arithmetic flags free */
