@@ -50,8 +50,8 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
     struct consoles *cs = &s->consoles;
 
     const bool news = consoles_output(cs, source, bytes, len);
-    if (s->interactive)
-        fflush(cs->out); /* a person is waiting for the echo */
+    if (s->interactive || memchr(bytes, '\n', len))
+        fflush(cs->out); /* a person waits for the echo, a pipe's reader for the line */
     if (!news || !s->machine)
         return;
     if (cs->until_seen)

@@ -50,7 +50,7 @@ static const struct kernel kernels[] = {
     {"calls", 3000, 8, 0, false},   {"fib", 150, 8, 0, false},  {"sieve", 60, 8, 0, false},
     {"crc", 60, 8, 0, false},       {"sort", 10, 8, 0, false},  {"sha", 2000, 8, 0, false},
     {"fp", 2000, 4, 0, false},      {"smc", 1000, 1, 0, false}, {"cr3", 1000, 2, 0, false},
-    {"repmovsb", 200, 2, 0, false}, {"exit", 500, 4, 0, true},  {"exitept", 500, 4, 0, true},
+    {"repmovsb", 200, 2, 0, false}, {"exit", 5000, 4, 0, true},  {"exitept", 5000, 4, 0, true},
 };
 static const unsigned distances[] = {1024, 1025, 1536, 2047, 2048, 2049,
                                      3072, 4096, 4097, 6144, 8192, 8193};
