@@ -25,8 +25,18 @@ static void triple_fault(struct cpu *c)
     c->activity = CPU_SHUTDOWN;
 }
 
+/* A #DB swallows what MOV SS had held back: breakpoints are merged, a single-step is lost. */
+uint64_t event_merge_pending(struct cpu *c)
+{
+    const uint64_t bits = c->pending_db & 0xf;
+    c->pending_db = 0;
+    c->attn &= ~(uint32_t)ATTN_TRAP;
+    return bits;
+}
+
 static void debug_exception(struct cpu *c, uint64_t bits)
 {
+    bits |= event_merge_pending(c);
     if (c->non_root)
         vmx_intercept_exception(c, EXC_DB, EVT_HW_EXC, false, 0, bits, 0);
     c->dr[6] = (c->dr[6] & ~0xfull) | bits;
@@ -126,8 +136,7 @@ static bool intr_ready(const struct cpu *c)
 static void take_trap(struct cpu *c)
 {
     const uint64_t bits = c->pending_db;
-    c->pending_db = 0;
-    c->attn &= ~(uint32_t)ATTN_TRAP;
+    event_merge_pending(c);
     if (bits)
         debug_exception(c, bits);
 }

@@ -125,6 +125,7 @@ void op_int3(struct cpu *c, const struct insn *i)
 
 void op_int1(struct cpu *c, const struct insn *i)
 {
+    c->dr[6] |= event_merge_pending(c);
     software_exception(c, i, EXC_DB, EVT_PRIV_SW_EXC);
 }
 

@@ -291,14 +291,17 @@ uint64_t code_offset_check(struct cpu *c, const struct desc *cs, uint64_t off, u
     return (uint32_t)off;
 }
 
+/* The selector becomes null; base and limit stay: 64-bit code goes on using them in FS and GS. */
 void outer_segs_check(struct cpu *c)
 {
     static const uint8_t data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     for (unsigned n = 0; n < 4; n++) {
-        const struct seg *s = &c->seg[data[n]];
+        struct seg *s = &c->seg[data[n]];
         const unsigned dpl = s->attr >> SA_DPL_SHIFT & 3;
         const bool conforming = (s->attr & (SA_CODE | SA_EXPDN)) == (SA_CODE | SA_EXPDN);
-        if (!(s->attr & SA_UNUSABLE) && !conforming && dpl < c->cpl)
-            seg_null(c, data[n], 0);
+        if (!(s->attr & SA_UNUSABLE) && !conforming && dpl < c->cpl) {
+            s->sel = 0;
+            s->attr = SA_UNUSABLE;
+        }
     }
 }

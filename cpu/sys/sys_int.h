@@ -123,6 +123,9 @@ enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE }; /* as VMX_QUAL_T
 void task_switch(struct cpu *c, uint16_t sel, enum task_source src, bool has_err, uint32_t err,
                  uint32_t ext);
 
+/* event.c: DR6 bits of breakpoints held back by MOV SS, which a #DB now reports */
+uint64_t event_merge_pending(struct cpu *c);
+
 /* cr.c */
 void dr_write(struct cpu *c, unsigned n, unsigned gpr, uint64_t v);
 uint64_t dr_read(struct cpu *c, unsigned n, unsigned gpr);
