@@ -300,7 +300,8 @@ static void fill_batch(struct shared *s, struct engine_side *e, const struct opt
 }
 
 /* Is the difference still there when the host runs the case once more, alone? Code is written just
- * before it runs; under a hypervisor the host has been seen to execute stale bytes, once in millions. */
+ * before it runs; under a hypervisor the host has been seen to execute stale bytes, once in
+ * millions. */
 static bool differs_again(struct shared *s, const struct test_case *t,
                           const struct test_result *ours, const struct isa_row *row)
 {
