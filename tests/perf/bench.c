@@ -343,7 +343,7 @@ static void bench_distances(const struct options *o, const char *name)
     double best = 1e9, worst = 0;
     printf("%-9s", name);
     for (unsigned i = 0; i < sizeof distances / sizeof distances[0]; i++) {
-        const struct kernel k = {name, 64, 4, distances[i], false};
+        const struct kernel k = {name, 500, 4, distances[i], false};
         double t[MAX_ROUNDS];
         for (int round = 0; round < o->rounds; round++)
             t[round] = run_kernel(o, VITRINE, &k).cpu;

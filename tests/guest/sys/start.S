@@ -1,68 +1,12 @@
 /* tests/guest/sys/start.S: multiboot entry, long mode, exception stubs, catch and user-mode
  * calls. */
-    .set MB_MAGIC, 0x1badb002
-    .set MB_FLAGS, 0x3
-    .section .multiboot, "a"
-    .balign 4
-    .long MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+#include "tests/guest/long_mode.S"
 
-    .section .text
-    .code32
-    .global _start
-_start:
-    movl $stack_top, %esp
-    movl $boot_pd, %eax
-    movl $0x87, %ecx
-    xorl %edx, %edx
-1:  movl %ecx, (%eax, %edx, 8)
-    movl $0, 4(%eax, %edx, 8)
-    addl $0x200000, %ecx
-    incl %edx
-    cmpl $2048, %edx
-    jne 1b
-    movl $boot_pd + 7, %eax
-    xorl %edx, %edx
-2:  movl %eax, boot_pdpt(, %edx, 8)
-    addl $4096, %eax
-    incl %edx
-    cmpl $4, %edx
-    jne 2b
-    movl $boot_pdpt + 7, boot_pml4
-    movl $boot_pml4, %eax
-    movl %eax, %cr3
-    movl %cr4, %eax
-    orl $0x620, %eax
-    movl %eax, %cr4
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $0x901, %eax /* LME, NXE, SCE */
-    wrmsr
-    movl %cr0, %eax
-    andl $~4, %eax
-    orl $0x80010022, %eax /* PG, WP, NE, MP */
-    movl %eax, %cr0
-    lgdt gdt_desc
-    ljmp $8, $long_mode
-    .code64
-long_mode:
-    movl $16, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
-    movl $st_tss, %eax
-    movw %ax, st_gdt + 48 + 2
-    shrl $16, %eax
-    movb %al, st_gdt + 48 + 4
-    movb %ah, st_gdt + 48 + 7
+    LONG_MODE_ENTRY st_gdt, st_tss, 48, 7, 0x901, 0x80010022 /* LME NXE SCE; PG WP NE MP */
     movq $kernel_stack_top, %rax
     movq %rax, st_tss + 4
     movq $ist_stack_top, %rax
     movq %rax, st_tss + 36
-    movl $48, %eax
-    ltr %ax
     lidt idt_desc
     call st_main
 1:  cli

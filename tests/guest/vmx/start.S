@@ -1,64 +1,8 @@
 /* tests/guest/vmx/start.S: multiboot 1 entry, identity map of 4 GiB, IDT, and the world switch:
  * vt_enter loads the guest's registers from vt_regs, and vt_host_entry stores them there. */
-    .set MB_MAGIC, 0x1badb002
-    .set MB_FLAGS, 0x3
-    .section .multiboot, "a"
-    .balign 4
-    .long MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+#include "tests/guest/long_mode.S"
 
-    .section .text
-    .code32
-    .global _start
-_start:
-    movl $stack_top, %esp
-    movl $boot_pd, %eax
-    movl $0x87, %ecx
-    xorl %edx, %edx
-1:  movl %ecx, (%eax, %edx, 8)
-    movl $0, 4(%eax, %edx, 8)
-    addl $0x200000, %ecx
-    incl %edx
-    cmpl $2048, %edx
-    jne 1b
-    movl $boot_pd + 7, %eax
-    xorl %edx, %edx
-2:  movl %eax, boot_pdpt(, %edx, 8)
-    addl $4096, %eax
-    incl %edx
-    cmpl $4, %edx
-    jne 2b
-    movl $boot_pdpt + 7, boot_pml4
-    movl $boot_pml4, %eax
-    movl %eax, %cr3
-    movl %cr4, %eax
-    orl $0x620, %eax
-    movl %eax, %cr4
-    movl $0xc0000080, %ecx
-    rdmsr
-    orl $0x100, %eax
-    wrmsr
-    movl %cr0, %eax
-    andl $~4, %eax
-    orl $0x80000022, %eax
-    movl %eax, %cr0
-    lgdt gdt_desc
-    ljmp $8, $long_mode
-    .code64
-long_mode:
-    movl $16, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    xorl %eax, %eax
-    movl %eax, %fs
-    movl %eax, %gs
-    movl $tss, %eax
-    movw %ax, gdt + 24 + 2
-    shrl $16, %eax
-    movb %al, gdt + 24 + 4
-    movb %ah, gdt + 24 + 7
-    movl $24, %eax
-    ltr %ax
+    LONG_MODE_ENTRY gdt, tss, 24, 7, 0x100, 0x80000022 /* LME; PG NE MP */
     lidt idt_desc
     call vt_main
 1:  hlt
