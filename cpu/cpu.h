@@ -45,6 +45,7 @@ enum {
     R_15,
     R_ZERO, /* always 0: absent base or index */
     R_PAGE, /* RIP (minus CS base) of the first byte of the running block's page */
+    R_8K,   /* always 8192: keeps the displacement of RIP-relative addresses within 32 bits */
     R_COUNT = 24
 };
 

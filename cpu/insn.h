@@ -39,7 +39,7 @@ struct insn {
      * (index * 8, or (index - 4) * 8 + 1 for AH..BH). */
     uint8_t d;     /* ModRM.reg, or the register in the opcode, or the implied register */
     uint8_t s;     /* ModRM.rm when it is a register */
-    uint8_t b, x;  /* base and index: a register, R_ZERO, or R_PAGE for RIP-relative */
+    uint8_t b, x;  /* base and index: a register, R_ZERO, R_PAGE (RIP-relative), R_8K */
     uint8_t scale; /* index shift, 0-3 */
     uint8_t seg;   /* effective segment after overrides and defaults (SEG_*) */
     uint8_t osize; /* operand size in bytes: 1, 2, 4, 8 (REX.W, 66, row defaults applied) */

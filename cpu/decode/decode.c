@@ -493,8 +493,14 @@ static enum decode_status finish(struct insn *i, const struct dec *d, uint16_t o
     i->op = op;
     i->len = (uint8_t)d->pos;
     i->rip_off = (uint16_t)rip_off;
-    if (d->rip_rel)
-        i->disp += (int32_t)(rip_off + d->pos);
+    if (d->rip_rel) {
+        int64_t disp = (int64_t)i->disp + rip_off + d->pos;
+        if (disp > INT32_MAX) {
+            i->x = R_8K;
+            disp -= 8192;
+        }
+        i->disp = (int32_t)disp;
+    }
     return DECODE_OK;
 }
 

@@ -66,6 +66,7 @@ static void reset_segments(struct cpu *c)
 static void reset_common(struct cpu *c)
 {
     memset(c->r, 0, sizeof c->r);
+    c->r[R_8K] = 8192;
     c->r[R_DX] = SIGNATURE;
     c->rip = 0xfff0;
     c->cpl = 0;

@@ -57,6 +57,10 @@ START_TEST(rip_relative_addresses_count_from_the_page)
     ck_assert_int_eq(i.disp, 0x100 + 6 + 0x10);
     const struct insn j = D64("\x81\x05\x10\x00\x00\x00\x01\x00\x00\x00"); /* with an immediate */
     ck_assert_int_eq(j.disp, 0x100 + 10 + 0x10);
+    const struct insn k = D64("\x8b\x05\xff\xff\xff\x7f"); /* would overflow 32 bits */
+    ck_assert_uint_eq(k.b, R_PAGE);
+    ck_assert_uint_eq(k.x, R_8K);
+    ck_assert_int_eq(k.disp + 8192ll, 0x100 + 6 + 0x7fffffffll);
 }
 END_TEST
 
