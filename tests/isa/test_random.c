@@ -361,12 +361,14 @@ static int run(const struct options *o, const char *name)
     }
     engine_side_free(e);
     native_stop();
-    printf("%s %s: %llu cases of %u rows, %u differ", failures || !row_count ? "not ok" : "ok",
+    /* the host's flukes are rare; more of them would be a fault of the test or of the engine */
+    const bool failed = failures || !row_count || unsteady > 3 + done / 100000;
+    printf("%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok",
            name, (unsigned long long)done, row_count, failures);
     if (unsteady)
         printf(", %u differed once and not again", unsteady);
     printf("\n");
-    return failures || !row_count;
+    return failed;
 }
 
 static void list_rows(const struct options *o)
