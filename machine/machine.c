@@ -23,8 +23,8 @@ static int check_config(struct machine_config *cfg, struct err *err)
     if (cfg->smp < 1 || cfg->smp > MACHINE_LPS_MAX)
         return err_set(err, "E-MACH-001", -EINVAL, "%u processors; 1 to %d", cfg->smp,
                        MACHINE_LPS_MAX);
-    if (!cfg->quantum_ns)
-        cfg->quantum_ns = MACHINE_QUANTUM;
+    if (!cfg->quantum)
+        cfg->quantum = MACHINE_QUANTUM;
     if (!cfg->rtc_epoch)
         cfg->rtc_epoch = MACHINE_RTC_EPOCH;
     return 0;
@@ -74,7 +74,7 @@ int machine_reset(struct machine *m, struct err *err)
     engine_flush(m->engine);
     m->now_ns = m->icount = m->hook_at = 0;
     m->turn = 0;
-    m->quantum_left = m->cfg.quantum_ns;
+    m->quantum_left = m->cfg.quantum;
     m->stopping = false;
     clock_advance(m->clock, 0);
     for (unsigned i = 0; i < m->cfg.smp; i++)
@@ -97,7 +97,7 @@ int machine_reset(struct machine *m, struct err *err)
     return boot_load(&b);
 }
 
-void machine_set_slice_hook(struct machine *m, void (*hook)(void *opaque), void *opaque)
+void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque)
 {
     m->slice_hook = hook;
     m->slice_opaque = opaque;
@@ -142,6 +142,10 @@ unsigned machine_break_lp(const struct machine *m)
 bool machine_is_idle(const struct machine *m)
 {
     return m->idle;
+}
+bool machine_is_waiting(const struct machine *m)
+{
+    return m->idle && clock_next(m->clock) == CLOCK_NEVER;
 }
 
 uint64_t machine_hash(const struct machine *m)

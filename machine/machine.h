@@ -2,9 +2,9 @@
  * machine/machine.h: the machine as front ends and the debugger see it: configure, build, run,
  * look.
  *
- * One thread owns a machine. LPs take turns (design.md 2.3): every LP runs up to the end of the
- * current round (a fixed quantum of virtual time, or the next event), then the clock advances and
- * due events fire. Positions are retired instructions per LP; virtual time is common to all.
+ * One thread owns a machine. LPs take turns of a fixed number of instructions; virtual time is
+ * common to all and goes on by a nanosecond for each instruction that any of them retires, so it
+ * never runs backwards between LPs. Events fire at exact instruction boundaries.
  */
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
@@ -24,7 +24,7 @@ struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
     unsigned smp;          /* 1..4 */
     const char *cpu_model; /* "v2" */
-    uint64_t quantum_ns;   /* 0: default */
+    uint64_t quantum;      /* instructions of a turn when smp > 1; 0: default */
     uint64_t rtc_epoch;    /* seconds since 1970 that the RTC starts with; fixed default */
     const void *kernel;    /* bzImage, ELF multiboot 1 or PVH: found by content */
     size_t kernel_len;
@@ -48,7 +48,7 @@ enum machine_stop {
     MACHINE_STOP_SHUTDOWN,     /* triple fault */
     MACHINE_STOP_REQUEST,      /* machine_request_stop, e.g. from an output callback or a signal */
     MACHINE_STOP_BREAK,        /* debugger: machine_break_lp says where */
-    MACHINE_STOP_IDLE_FOREVER, /* all LPs halted, no event armed, no input possible */
+    MACHINE_STOP_IDLE_FOREVER, /* all LPs sleep, no event armed, no input to come */
 };
 
 /* NULL on failure with *err a message (lib/err.h struct err *). */
@@ -60,7 +60,9 @@ int machine_reset(struct machine *m, struct err *err); /* power-on state, kernel
 /* Run until a stop reason; at most `insns` retired instructions (sum over LPs; UINT64_MAX: no
  * limit) and `until_ns` virtual time. Returns regularly to poll input when `slice_hook` is set. */
 enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_ns);
-void machine_set_slice_hook(struct machine *m, void (*hook)(void *opaque), void *opaque);
+/* Called every few million instructions and when nothing can run; returns whether input may still
+ * come from outside: a machine that sleeps with no event armed stops when it may not. */
+void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque);
 void machine_request_stop(struct machine *m); /* async-signal-safe */
 
 unsigned machine_lp_count(const struct machine *m);
@@ -72,7 +74,9 @@ uint64_t machine_icount(const struct machine *m); /* retired by all LPs */
 uint64_t machine_now_ns(const struct machine *m);
 uint32_t machine_exit_value(const struct machine *m);
 unsigned machine_break_lp(const struct machine *m);
-bool machine_is_idle(const struct machine *m); /* all LPs halted: a front end may sleep for input */
+/* In the slice hook: all LPs sleep, so a front end may sleep too; waiting: with no event armed. */
+bool machine_is_idle(const struct machine *m);
+bool machine_is_waiting(const struct machine *m);
 
 uint64_t machine_hash(const struct machine *m); /* RAM, processors, devices, clock */
 /* Step one instruction of one LP (debugger); other LPs stand still. */

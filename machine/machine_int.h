@@ -49,7 +49,7 @@ struct machine {
     uint32_t exit_value;
     unsigned break_lp;
     volatile int stop_request; /* from a signal handler */
-    void (*slice_hook)(void *opaque);
+    bool (*slice_hook)(void *opaque);
     void *slice_opaque;
     uint64_t hook_at; /* icount of the next call of slice_hook */
     bool idle;

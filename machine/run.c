@@ -24,7 +24,7 @@ static int pick(struct machine *m)
         if (m->quantum_left && is_runnable(m->cpu[m->turn]))
             return (int)m->turn;
         m->turn = (m->turn + 1) % m->cfg.smp;
-        m->quantum_left = m->cfg.quantum_ns;
+        m->quantum_left = m->cfg.quantum;
     }
     return -1;
 }
@@ -50,35 +50,33 @@ static enum cpu_stop run_slice(struct machine *m, struct cpu *c, uint64_t insns)
     return why;
 }
 
+/* Let the front end look and feed the machine; false: no more input will ever come. */
 static bool call_hook(struct machine *m, bool idle)
 {
     m->idle = idle;
     m->hook_at = m->icount + HOOK_INSNS;
-    if (m->slice_hook)
-        m->slice_hook(m->slice_opaque);
+    const bool may_come = m->slice_hook && m->slice_hook(m->slice_opaque);
     m->idle = false;
-    const uint64_t before = clock_next(m->clock);
     input_pump(m->input, m->icount);
-    (void)before;
-    return m->slice_hook != NULL;
+    return may_come;
 }
 
-/* Nothing to run: jump to the next event. false: there is none. */
+/* Nothing to run: jump to the next event. false: there is none, and no input can make one. */
 static bool idle_step(struct machine *m, uint64_t until_ns)
 {
-    const uint64_t next = clock_next(m->clock);
-    if (m->icount >= m->hook_at || next == CLOCK_NEVER)
-        call_hook(m, true);
+    bool may_come = true;
+    if (m->icount >= m->hook_at || clock_next(m->clock) == CLOCK_NEVER)
+        may_come = call_hook(m, true);
     else
         m->hook_at -= min_u64(m->hook_at - m->icount, 1000); /* idle jumps count as some work */
     for (unsigned i = 0; i < m->cfg.smp; i++) {
         if (is_runnable(m->cpu[i]))
             return true;
     }
-    const uint64_t again = clock_next(m->clock);
-    if (again == CLOCK_NEVER)
-        return m->slice_hook && !m->stop_request;
-    m->now_ns = min_u64(again > m->now_ns ? again : m->now_ns, until_ns);
+    const uint64_t next = clock_next(m->clock);
+    if (next == CLOCK_NEVER)
+        return may_come || m->stop_request;
+    m->now_ns = min_u64(next > m->now_ns ? next : m->now_ns, until_ns);
     return true;
 }
 
@@ -127,8 +125,10 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
         }
         if (m->icount >= end || m->now_ns >= until_ns)
             return MACHINE_STOP_POSITION;
-        if (m->icount >= m->hook_at && call_hook(m, false))
+        if (m->icount >= m->hook_at) {
+            call_hook(m, false);
             continue;
+        }
         const int lp = pick(m);
         if (lp < 0) {
             if (all_dead(m) || !idle_step(m, until_ns))
@@ -149,7 +149,7 @@ enum machine_stop machine_step(struct machine *m, unsigned lp)
     enum machine_stop stop;
     clock_advance(m->clock, m->now_ns);
     m->turn = lp;
-    m->quantum_left = m->cfg.quantum_ns;
+    m->quantum_left = m->cfg.quantum;
     if (!is_runnable(m->cpu[lp])) {
         if (!idle_step(m, UINT64_MAX))
             return MACHINE_STOP_IDLE_FOREVER;

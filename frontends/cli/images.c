@@ -221,6 +221,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
         return rc;
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
+    cfg->quantum = opt_number(o, OPT_ID_QUANTUM);
     cfg->cpu_model = "v2";
     cfg->kernel = im->kernel_bytes;
     cfg->kernel_len = im->kernel_len;

@@ -107,11 +107,18 @@ void session_poll_input(struct session *s)
 }
 
 /* Sleep while virtual time is ahead of the wall: always with --realtime, else only when a person
- * sits at the terminal and the machine is idle. */
+ * sits at the terminal and the machine is idle. When only input can wake the guest, wait for it. */
 void session_pace(struct session *s)
 {
     const bool always = opt_text(&s->o, OPT_ID_REALTIME);
 
+    if (machine_is_waiting(s->machine) && s->reads_stdin) {
+        fflush(s->consoles.out);
+        if (term_wait(PACE_STEP_MS))
+            s->next_poll_ns = 0;
+        session_poll_input(s);
+        return;
+    }
     if (!always && !(s->interactive && machine_is_idle(s->machine)))
         return;
     const uint64_t virtual_ns = machine_now_ns(s->machine);

@@ -64,7 +64,13 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
         s->panic_at_ns = machine_now_ns(s->machine) + 1;
 }
 
-static void on_slice(void *opaque)
+/* Whether anything from outside can still reach the guest. */
+static bool input_may_come(const struct session *s)
+{
+    return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb;
+}
+
+static bool on_slice(void *opaque)
 {
     struct session *s = opaque;
 
@@ -74,7 +80,7 @@ static void on_slice(void *opaque)
     session_pace(s);
     const uint64_t now = host_now_ns();
     if (now < s->next_poll_ns)
-        return;
+        return input_may_come(s);
     s->next_poll_ns = now + POLL_EVERY_NS;
     if (s->interactive)
         consoles_show_prompts(&s->consoles);
@@ -90,6 +96,7 @@ static void on_slice(void *opaque)
     }
     if (s->end != END_NONE)
         machine_request_stop(s->machine);
+    return input_may_come(s);
 }
 
 /* ---- opening ---- */
@@ -307,12 +314,7 @@ static void handle_stop(struct session *s, enum machine_stop stop)
             gdb_report_break(s->gdb);
         break;
     case MACHINE_STOP_IDLE_FOREVER:
-        if (s->interactive) {
-            term_wait(100); /* a key may still wake it */
-            session_poll_input(s);
-        } else {
-            s->end = END_HALTED;
-        }
+        s->end = END_HALTED;
         break;
     }
 }

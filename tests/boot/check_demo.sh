@@ -13,6 +13,11 @@ demo "the demo passes traced" "--trace vmx:*,apic:*,io:* -o $work/trace.jsonl"
 same "tracing does not change the hash" "$first" "$hash"
 if grep -q '"ev":"vmx:exit"' "$work/trace.jsonl"; then ok "VM exits are traced"
 else not_ok "VM exits are traced"; fi
+demo "the demo passes on two processors" "--smp=2"
+two=$hash
+demo "the demo passes with short turns" "--smp=2 --quantum=1000"
+if [ "$two" != "$hash" ]; then ok "--quantum changes the order of turns"
+else not_ok "--quantum changes the order of turns"; fi
 expect "stat prints the exit histogram" 0 "$VITRINE" stat --timeout=60s
 says 'VM exits' 'VM entries'
 expect "stat as JSON" 0 "$VITRINE" stat --json --timeout=60s

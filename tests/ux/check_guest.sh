@@ -27,6 +27,8 @@ guest 3
 run "debug-exit 1 is exit 3" 3
 guest 4
 run "halted for ever is exit 4" 4 --timeout=20s
+guest 13
+run "asleep with nothing to wake it is exit 4" 4 --timeout=20s
 guest 5
 run "a timeout is exit 5" 5 --timeout=300ms
 run "an instruction limit without --until is success" 0 --max-insns=100000 --hash

@@ -53,6 +53,12 @@ guest:
     hlt
     jmp guest
 
+#elif CASE == 13 /* sleeps with interrupts on, and nothing to wake it */
+guest:
+    sti
+1:  hlt
+    jmp 1b
+
 #elif CASE == 5 /* runs for ever */
 guest:
     mov $hello, %esi
