@@ -36,6 +36,7 @@ run 9 "a child that resets for ever is an error, not a hang" 1 ""
 says 'resets itself'
 run 10 "a child powers off by ACPI" 0 ""
 says 'c: powered off'
+run 11 "a child's memory comes clean" 0 ""
 # one bad child does not harm the other
 guest 1
 cp "$work/g" "$work/g1"

@@ -136,6 +136,15 @@ guest:
     mov $0x604, %edx
     mov $0x3400, %eax
     outw %ax, %dx
+#elif CASE == 11 /* memory comes clean: nothing of the root, nothing of another child */
+guest:
+    mov $0x200000, %edi
+    mov $(12 << 20) / 4, %ecx
+    xor %eax, %eax
+    cld
+    repe scasl
+    setne %al
+    jmp leave_with
 #endif
 1:  hlt
     jmp 1b

@@ -1,8 +1,10 @@
 /*
  * kern/mm.c: physical memory as buddy blocks of 2^order pages, and small objects on top.
  *
- * One byte per page tells whether it heads a free block and of which order; the lists run through
- * the free blocks themselves. Memory below 1 MiB, the image, modules and start info stay out.
+ * One byte per page tells whether it heads a free block and of which order. The lists run through
+ * free blocks smaller than 2 MiB themselves, and through a table for larger ones: memory that
+ * nobody had is never written, so a child gets it clean and the machine need not back it. Memory
+ * below 1 MiB, the image, modules and start info stay out.
  */
 #include "partitions/root/kern/kern.h"
 
@@ -16,19 +18,30 @@ struct mm_block {
 extern char rt_image_end[];
 
 static struct mm_block mm_list[MM_ORDERS];
+static struct mm_block *mm_big; /* list nodes of blocks of 2 MiB and more, by address / 2 MiB */
+static uint64_t mm_big_count;
 static uint8_t *mm_state;
 static uint64_t mm_pages; /* page numbers below this are tracked */
 static uint64_t mm_free_pages;
 static uint8_t *mm_touched; /* per 2 MiB: handed out at least once since power-on */
 
-static struct mm_block *mm_block_at(uint64_t page)
+static struct mm_block *mm_node(uint64_t page, unsigned order)
 {
+    if (order >= MM_ORDER_2M)
+        return &mm_big[page >> MM_ORDER_2M];
     return phys_to_virt(page << X86_PAGE_SHIFT);
+}
+
+static uint64_t mm_page_of(const struct mm_block *b)
+{
+    if (b >= mm_big && b < mm_big + mm_big_count)
+        return (uint64_t)(b - mm_big) << MM_ORDER_2M;
+    return virt_to_phys(b) >> X86_PAGE_SHIFT;
 }
 
 static void mm_link(uint64_t page, unsigned order)
 {
-    struct mm_block *b = mm_block_at(page);
+    struct mm_block *b = mm_node(page, order);
     b->next = mm_list[order].next;
     b->prev = &mm_list[order];
     b->next->prev = b;
@@ -38,20 +51,31 @@ static void mm_link(uint64_t page, unsigned order)
 
 static void mm_unlink(uint64_t page)
 {
-    struct mm_block *b = mm_block_at(page);
+    struct mm_block *b = mm_node(page, mm_state[page]);
     b->prev->next = b->next;
     b->next->prev = b->prev;
     mm_state[page] = MM_USED;
 }
 
+/* The smallest free block that has room, or false. */
+static bool mm_find(unsigned order, uint64_t *page, unsigned *found)
+{
+    for (unsigned o = order; o < MM_ORDERS; o++) {
+        if (mm_list[o].next != &mm_list[o]) {
+            *page = mm_page_of(mm_list[o].next);
+            *found = o;
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t mm_alloc(unsigned order)
 {
-    unsigned o = order;
-    while (o < MM_ORDERS && mm_list[o].next == &mm_list[o])
-        o++;
-    if (o == MM_ORDERS)
+    uint64_t page;
+    unsigned o;
+    if (!mm_find(order, &page, &o))
         return 0;
-    uint64_t page = virt_to_phys(mm_list[o].next) >> X86_PAGE_SHIFT;
     mm_unlink(page);
     while (o > order) {
         o--;
@@ -89,11 +113,9 @@ uint64_t mm_alloc_zeroed(void)
  * zeroing gigabytes that a guest may never touch costs more than its boot. */
 uint64_t mm_alloc_guest(void)
 {
-    struct mm_block *b = mm_list[MM_ORDER_2M].next;
-    for (unsigned o = MM_ORDER_2M; o < MM_ORDERS && b == &mm_list[o]; o++)
-        b = o + 1 < MM_ORDERS ? mm_list[o + 1].next : b;
-    uint64_t page = virt_to_phys(b) >> X86_PAGE_SHIFT;
-    bool touched = page >= mm_pages || mm_touched[page >> MM_ORDER_2M];
+    uint64_t page = 0;
+    unsigned order;
+    bool touched = !mm_find(MM_ORDER_2M, &page, &order) || mm_touched[page >> MM_ORDER_2M];
     uint64_t pa = mm_alloc(MM_ORDER_2M);
     if (pa && touched)
         memset(phys_to_virt(pa), 0, PAGE_2M);
@@ -185,9 +207,11 @@ void mm_init(void)
     for (unsigned i = 0; i < rt_boot.modules; i++)
         mm_reserve(rt_boot.module[i].paddr, rt_boot.module[i].size);
     uint64_t blocks = (mm_pages >> MM_ORDER_2M) + 1;
-    uint64_t state_pa = mm_place(mm_pages + blocks);
-    mm_reserve(state_pa, mm_pages + blocks);
-    mm_state = phys_to_virt(state_pa);
+    uint64_t size = blocks * sizeof(*mm_big) + mm_pages + blocks, at = mm_place(size);
+    mm_reserve(at, size);
+    mm_big = phys_to_virt(at);
+    mm_big_count = blocks;
+    mm_state = (uint8_t *)(mm_big + blocks);
     mm_touched = mm_state + mm_pages;
     memset(mm_state, MM_USED, mm_pages);
     memset(mm_touched, 0, blocks);
