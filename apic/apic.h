@@ -46,6 +46,7 @@ struct lapic_config {
     uint64_t (*tsc)(void *cpu);      /* what RDTSC reads there now */
     int (*extint_ack)(void *opaque); /* INTA cycle to the 8259 pair for ExtINT */
     void *extint_opaque;
+    bool no_x2apic, no_deadline; /* not announced: their bits are reserved */
 };
 struct lapic *lapic_new(struct apic_net *net, struct clock *clock, const struct lapic_config *cfg);
 struct dev *lapic_dev(struct lapic *l);

@@ -382,11 +382,13 @@ static void lvt_write(struct lapic *l, int n, uint32_t v)
     };
     const uint32_t old = l->lvt[n], left = n == LVT_TIMER ? timer_current(l) : 0;
     l->lvt[n] = v & mask[n];
+    if (n == LVT_TIMER && l->cfg.no_deadline)
+        l->lvt[n] &= ~(uint32_t)LAPIC_TIMER_DEADLINE;
     if (!(l->svr & LAPIC_SVR_ENABLE))
         l->lvt[n] |= LAPIC_MASKED;
-    if (n == LVT_TIMER && (old ^ v) & LAPIC_TIMER_MODE) {
+    if (n == LVT_TIMER && (old ^ l->lvt[n]) & LAPIC_TIMER_MODE) {
         if ((old & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE ||
-            (v & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE) {
+            (l->lvt[n] & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE) {
             l->deadline = 0;
             l->timer_initial = 0;
         }
@@ -524,6 +526,8 @@ static bool base_write(struct lapic *l, uint64_t v)
     const uint64_t was = l->base & (APIC_BASE_EN | APIC_BASE_EXTD);
     const uint64_t now = v & (APIC_BASE_EN | APIC_BASE_EXTD);
     if (v & ~(0xfffffff000ull | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP))
+        return false;
+    if ((now & APIC_BASE_EXTD) && l->cfg.no_x2apic)
         return false;
     if (now == APIC_BASE_EXTD || (was == 0 && now == (APIC_BASE_EN | APIC_BASE_EXTD)) ||
         (was == (APIC_BASE_EN | APIC_BASE_EXTD) && now == APIC_BASE_EN))

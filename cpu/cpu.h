@@ -188,7 +188,7 @@ struct cpu {
     uint32_t index; /* LP number = initial APIC id */
     uint32_t lp_count;
     uint64_t tsc_hz;
-    uint64_t features[1];          /* bit per enum isa_feature */
+    uint64_t features[F_WORDS];    /* bit per enum isa_feature */
     struct cpu_model const *model; /* CPUID (cpu/sys/cpuid.h) */
     struct ram *ram;
     struct bus *bus;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cpu/sys/cpuid.h"
 #include "cpu/sys/sys.h"
 #include "devices/acpi/acpi.h"
 #include "devices/pci/pci.h"
@@ -109,12 +108,10 @@ static int add(struct machine *m, struct dev *d, const char *name, struct err *e
 
 static int build_lps(struct machine *m, struct err *err)
 {
-    const struct cpu_model *const model = cpu_model_find(m->cfg.cpu_model ? m->cfg.cpu_model
-                                                                          : "v2");
-    if (!model)
-        return err_set(err, "E-MACH-001", -EINVAL, "no processor model \"%s\"", m->cfg.cpu_model);
+    if (cpu_model_parse(m->cfg.cpu_model ? m->cfg.cpu_model : "v2", &m->model, err))
+        return err->code;
     for (unsigned i = 0; i < m->cfg.smp; i++) {
-        struct cpu *const c = cpu_new(i, model);
+        struct cpu *const c = cpu_new(i, &m->model);
         if (!c)
             return err_set(err, "E-MACH-002", -ENOMEM, "processor %u", i);
         m->cpu[i] = c;
@@ -135,6 +132,8 @@ static int build_lps(struct machine *m, struct err *err)
             .tsc = lp_tsc,
             .extint_ack = extint_ack,
             .extint_opaque = m,
+            .no_x2apic = !cpu_has(c, F_X2APIC),
+            .no_deadline = !cpu_has(c, F_TSC_DEADLINE),
         };
         m->lapic[i] = lapic_new(m->net, m->clock, &lc);
         if (!m->lapic[i])

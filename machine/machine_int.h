@@ -10,6 +10,7 @@
 #include "core/input.h"
 #include "core/trace.h"
 #include "cpu/cpu.h"
+#include "cpu/sys/cpuid.h"
 #include "devices/chipset/chipset.h"
 #include "lib/err.h"
 #include "machine/machine.h"
@@ -21,6 +22,7 @@
 
 struct machine {
     struct machine_config cfg;
+    struct cpu_model model; /* cfg.cpu_model as the processors know it */
     /* parts */
     struct clock *clock;
     struct bus *bus;

@@ -95,14 +95,14 @@ static enum walk_status page_fault(const struct cpu *c, struct walk *w, unsigned
 static bool entry_reserved(const struct cpu *c, enum paging mode, uint64_t e, unsigned shift,
                            bool leaf)
 {
-    if (mode == PG_32)
-        return leaf && shift == 22 && (e & 1 << 21); /* PSE-36 with 40 bits: 20:13 are address */
+    if (mode == PG_32) /* PSE-36 with 40 bits: 20:13 are address */
+        return leaf && shift == 22 && (e & (cpu_has(c, F_PSE36) ? 1u << 21 : 0x3fe000u));
     uint64_t rsvd = PHYS_RSVD;
     if (!(c->efer & EFER_NXE))
         rsvd |= PTE_NX;
     if (mode == PG_PAE)
         rsvd |= 0x7ff0000000000000ull;
-    if (shift == 39)
+    if (shift == 39 || (shift == 30 && !cpu_has(c, F_PDPE1GB)))
         rsvd |= PTE_PS;
     if (leaf && shift > 12)
         rsvd |= ((1ull << shift) - 1) & ~0x1fffull;

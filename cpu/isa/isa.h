@@ -206,8 +206,33 @@ enum isa_feature {
     F_LM,
     F_RDPID,
     F_PREFETCHW,
+    /* no instructions of their own: control bits, MSRs, entry bits */
+    F_FIXED, /* what no model can be without */
+    F_DE,
+    F_PSE,
+    F_PSE36,
+    F_PGE,
+    F_MCE,
+    F_MCA,
+    F_MTRR,
+    F_PAT,
+    F_NX,
+    F_PDPE1GB,
+    F_PCID,
+    F_SMEP,
+    F_X2APIC,
+    F_TSC_DEADLINE,
+    F_TSC_ADJUST,
+    F_SPEC_CTRL,
+    F_STIBP,
+    F_SSBD,
+    F_BHI_CTRL,
+    F_ARCH_CAP,
+    F_XGETBV1,
     F_COUNT
 };
+#define F_WORDS 2
+_Static_assert(F_COUNT <= F_WORDS * 64, "more words of features are needed");
 
 struct isa_row {
     const char *mnemonic;

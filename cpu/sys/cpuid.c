@@ -11,52 +11,24 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define CPUID_BIT(leaf, sub, reg, bit, name, feature) {leaf, sub, reg, bit, name, F_##feature},
-#define CPUID_WORD(leaf, sub, reg, value)
-const struct cpuid_bit cpuid_bits[] = {
-#include "cpu/sys/cpuid.def"
-};
-#undef CPUID_BIT
-#undef CPUID_WORD
-const unsigned cpuid_bit_count = sizeof cpuid_bits / sizeof cpuid_bits[0];
-
 static const struct cpuid_word {
     uint32_t leaf, sub, reg, value;
 } words[] = {
-#define CPUID_BIT(leaf, sub, reg, bit, name, feature)
+#define CPUID_BIT(...)
+#define CPUID_NEEDS(...)
 #define CPUID_WORD(leaf, sub, reg, value) {leaf, sub, reg, value},
 #include "cpu/sys/cpuid.def"
 #undef CPUID_BIT
+#undef CPUID_NEEDS
 #undef CPUID_WORD
 };
-
-static const struct cpu_model models[] = {
-    {"v2", "x86-64-v2 with VT-x, PCID, SMEP, SMAP, XSAVE, FSGSBASE, x2APIC", 1000000000u},
-};
-
-const struct cpu_model *cpu_model_find(const char *name)
-{
-    for (unsigned n = 0; n < sizeof models / sizeof models[0]; n++) {
-        if (!strcmp(models[n].name, name))
-            return &models[n];
-    }
-    return NULL;
-}
-
-void cpuid_features(const struct cpu_model *m, uint64_t features[1])
-{
-    (void)m;
-    features[0] = 1ull << F_BASE;
-    for (unsigned n = 0; n < cpuid_bit_count; n++)
-        features[0] |= 1ull << cpuid_bits[n].feature;
-}
 
 static bool has_subleaves(uint32_t leaf)
 {
     return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd;
 }
 
-static void add_table(uint32_t leaf, uint32_t sub, uint32_t r[4])
+static void add_table(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
     for (unsigned n = 0; n < sizeof words / sizeof words[0]; n++) {
         if (words[n].leaf == leaf && words[n].sub == sub)
@@ -64,7 +36,7 @@ static void add_table(uint32_t leaf, uint32_t sub, uint32_t r[4])
     }
     for (unsigned n = 0; n < cpuid_bit_count; n++) {
         const struct cpuid_bit *b = &cpuid_bits[n];
-        if (b->leaf == leaf && b->sub == sub)
+        if (b->leaf == leaf && b->sub == sub && cpu_model_has(c->model, n))
             r[b->reg] |= 1u << b->bit;
     }
 }
@@ -114,6 +86,23 @@ static void leaf_b(const struct cpu *c, uint32_t sub, uint32_t r[4])
     }
 }
 
+/* 48 bytes of name in three leaves. */
+static void leaf_brand(const struct cpu *c, uint32_t leaf, uint32_t r[4])
+{
+    char text[48] = {0};
+    strncpy(text, c->model->brand, sizeof text - 1);
+    memcpy(r, text + (leaf - 0x80000002u) * 16, 16);
+}
+
+/* XSAVE: what the table says holds with the feature only. */
+static void leaf_d(const struct cpu *c, uint32_t sub, uint32_t r[4])
+{
+    if (!cpu_has(c, F_XSAVE))
+        memset(r, 0, 4 * sizeof *r);
+    else if (sub == 1 && !cpu_has(c, F_XSAVEC))
+        r[EBX] = 0;
+}
+
 void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
     memset(r, 0, 4 * sizeof *r);
@@ -121,7 +110,7 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         leaf = 0x16; /* beyond the highest basic leaf: that leaf's data */
     if (leaf > 0x80000008u)
         leaf = 0x16;
-    add_table(leaf, has_subleaves(leaf) ? sub : 0, r);
+    add_table(c, leaf, has_subleaves(leaf) ? sub : 0, r);
     switch (leaf) {
     case 1:
         leaf_1(c, r);
@@ -131,6 +120,9 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         break;
     case 0xb:
         leaf_b(c, sub, r);
+        break;
+    case 0xd:
+        leaf_d(c, sub, r);
         break;
     case 0x15:
         r[EAX] = 1;
@@ -144,6 +136,11 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
     case 0x80000001:
         if (!cpu_code64(c))
             r[EDX] &= ~(1u << 11);
+        break;
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004:
+        leaf_brand(c, leaf, r);
         break;
     case 0x80000008:
         r[EAX] = CPU_PHYS_BITS | CPU_LINEAR_BITS << 8;

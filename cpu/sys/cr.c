@@ -8,16 +8,29 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
      CR0_PG)
 
-static uint64_t cr4_defined(const struct cpu *c)
+/* Bits of CR4 that come with a feature. */
+static const struct {
+    uint32_t bit;
+    uint8_t feature;
+} cr4_bits[] = {
+    {CR4_TSD, F_FIXED},      {CR4_DE, F_DE},     {CR4_PSE, F_PSE},           {CR4_PAE, F_FIXED},
+    {CR4_MCE, F_MCE},        {CR4_PGE, F_PGE},   {CR4_PCE, F_FIXED},         {CR4_OSFXSR, F_FXSR},
+    {CR4_OSXMMEXCPT, F_SSE}, {CR4_VMXE, F_VMX},  {CR4_FSGSBASE, F_FSGSBASE}, {CR4_PCIDE, F_PCID},
+    {CR4_OSXSAVE, F_XSAVE},  {CR4_SMEP, F_SMEP}, {CR4_SMAP, F_SMAP},
+};
+
+uint64_t cr4_valid(const struct cpu *c)
 {
-    uint64_t m = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-                 CR4_OSXMMEXCPT | CR4_SMEP;
-    m |= cpu_has(c, F_FSGSBASE) ? CR4_FSGSBASE : 0;
-    m |= cpu_has(c, F_INVPCID) ? CR4_PCIDE : 0;
-    m |= cpu_has(c, F_XSAVE) ? CR4_OSXSAVE : 0;
-    m |= cpu_has(c, F_SMAP) ? CR4_SMAP : 0;
-    m |= cpu_has(c, F_VMX) ? CR4_VMXE : 0;
+    uint64_t m = 0;
+    for (unsigned n = 0; n < sizeof cr4_bits / sizeof cr4_bits[0]; n++)
+        m |= cpu_has(c, cr4_bits[n].feature) ? cr4_bits[n].bit : 0;
     return m;
+}
+
+uint64_t efer_valid(const struct cpu *c)
+{
+    return (cpu_has(c, F_SYSCALL) ? EFER_SCE : 0u) | (cpu_has(c, F_LM) ? EFER_LME | EFER_LMA : 0u) |
+           (cpu_has(c, F_NX) ? EFER_NXE : 0u);
 }
 
 static bool is_pae(uint64_t cr0, uint64_t cr4, uint64_t efer)
@@ -98,7 +111,7 @@ void cr4_set(struct cpu *c, uint64_t v)
 static void cr4_write(struct cpu *c, uint64_t v)
 {
     const uint64_t old = c->cr4;
-    if (v & ~cr4_defined(c))
+    if (v & ~cr4_valid(c))
         fault_gp(c);
     if (cpu_long_mode(c) && !(v & CR4_PAE))
         fault_gp(c);

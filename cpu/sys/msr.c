@@ -15,6 +15,7 @@ struct msr_row {
     bool (*wr)(struct cpu *c, const struct msr_row *r, uint32_t msr, uint64_t v);
     uint64_t arg;    /* value of constants, mask of members */
     uint32_t offset; /* of the member in struct cpu */
+    uint8_t feature;
 };
 #define MSR_RD(name) \
     static bool msr_rd_##name(struct cpu *c, const struct msr_row *r, uint32_t msr, uint64_t *v)
@@ -197,6 +198,24 @@ MSR_WR(pat)
     return true;
 }
 
+MSR_RD(spec_ctrl)
+{
+    (void)r, (void)msr;
+    *v = c->spec_ctrl;
+    return true;
+}
+
+MSR_WR(spec_ctrl)
+{
+    (void)r, (void)msr;
+    const uint64_t valid = 1u | (cpu_has(c, F_STIBP) ? 2u : 0u) | (cpu_has(c, F_SSBD) ? 4u : 0u) |
+                           (cpu_has(c, F_BHI_CTRL) ? 0x400u : 0u);
+    if (v & ~valid)
+        return false;
+    c->spec_ctrl = v;
+    return true;
+}
+
 MSR_RD(efer)
 {
     (void)r, (void)msr;
@@ -207,7 +226,7 @@ MSR_RD(efer)
 MSR_WR(efer)
 {
     (void)r, (void)msr;
-    if (v & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
+    if (v & ~efer_valid(c))
         return false;
     if (((v ^ c->efer) & EFER_LME) && (c->cr0 & CR0_PG))
         return false;
@@ -247,12 +266,13 @@ MSR_WR(gs_base)
     return true;
 }
 
-#define MSR(first, count, name, rd, wr, arg) \
-    {first, count, #name, msr_rd_##rd, msr_wr_##wr, arg, 0},
-#define MSRM(first, count, name, field, mask) \
-    {first, count, #name, msr_rd_member, msr_wr_member, mask, offsetof(struct cpu, field)},
-#define MSRC(first, name, field) \
-    {first, 1, #name, msr_rd_member, msr_wr_canonical, 0, offsetof(struct cpu, field)},
+#define MSR(first, count, name, feature, rd, wr, arg) \
+    {first, count, #name, msr_rd_##rd, msr_wr_##wr, arg, 0, F_##feature},
+#define MSRM(first, count, name, feature, field, mask)                                          \
+    {first,      count, #name, msr_rd_member, msr_wr_member, mask, offsetof(struct cpu, field), \
+     F_##feature},
+#define MSRC(first, name, feature, field) \
+    {first, 1, #name, msr_rd_member, msr_wr_canonical, 0, offsetof(struct cpu, field), F_##feature},
 static const struct msr_row rows[] = {
 #include "cpu/sys/msr.def"
 };
@@ -278,13 +298,13 @@ static const struct msr_row *msr_find(uint32_t msr)
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *v)
 {
     const struct msr_row *r = msr_find(msr);
-    return r && r->rd(c, r, msr, v);
+    return r && cpu_has(c, r->feature) && r->rd(c, r, msr, v);
 }
 
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t v)
 {
     const struct msr_row *r = msr_find(msr);
-    return r && r->wr(c, r, msr, v);
+    return r && cpu_has(c, r->feature) && r->wr(c, r, msr, v);
 }
 
 /* ---- instructions ---- */

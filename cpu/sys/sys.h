@@ -65,11 +65,14 @@ uint64_t cr_read(struct cpu *c, unsigned n);
 void cr0_set(struct cpu *c, uint64_t v); /* effects only; VM entry/exit and reset use it */
 void cr4_set(struct cpu *c, uint64_t v);
 void efer_set(struct cpu *c, uint64_t v);
+/* Bits that exist on this processor; the others are reserved. */
+uint64_t cr4_valid(const struct cpu *c);
+uint64_t efer_valid(const struct cpu *c);
 /* false: #GP(0) */
 bool msr_read(struct cpu *c, uint32_t msr, uint64_t *v);
 bool msr_write(struct cpu *c, uint32_t msr, uint64_t v);
 
-/* CPUID (cpu/sys/cpuid.def): models "v2" (default). Fills r[4] = EAX, EBX, ECX, EDX. */
+/* CPUID (cpu/sys/cpuid.def). query fills r[4] = EAX, EBX, ECX, EDX. */
 struct cpu_model;
 const struct cpu_model *cpu_model_find(const char *name); /* NULL when unknown */
 void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]);

@@ -107,18 +107,6 @@ uint64_t vmx_cap_entry(void)
 #define CR0_FIXED1 0xffffffffull
 #define CR4_FIXED0 ((uint64_t)CR4_VMXE)
 
-/* The bits that CR4 has at all (cpu/sys/cr.c). */
-static uint64_t cr4_fixed1(const struct cpu *c)
-{
-    uint64_t v = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-                 CR4_OSXMMEXCPT | CR4_SMEP | CR4_VMXE;
-    v |= cpu_has(c, F_FSGSBASE) ? CR4_FSGSBASE : 0;
-    v |= cpu_has(c, F_XSAVE) ? CR4_OSXSAVE : 0;
-    v |= cpu_has(c, F_INVPCID) ? CR4_PCIDE : 0;
-    v |= cpu_has(c, F_SMAP) ? CR4_SMAP : 0;
-    return v;
-}
-
 bool vmx_cr0_legal(const struct cpu *c, uint64_t v)
 {
     uint64_t fixed0 = CR0_FIXED0;
@@ -129,7 +117,7 @@ bool vmx_cr0_legal(const struct cpu *c, uint64_t v)
 
 bool vmx_cr4_legal(const struct cpu *c, uint64_t v)
 {
-    return (v & CR4_FIXED0) == CR4_FIXED0 && !(v & ~cr4_fixed1(c));
+    return (v & CR4_FIXED0) == CR4_FIXED0 && !(v & ~cr4_valid(c));
 }
 
 static uint64_t misc(void)
@@ -176,7 +164,7 @@ bool vmx_msr_read(const struct cpu *c, uint32_t msr, uint64_t *value)
     case MSR_VMX_CR0_FIXED0: *value = CR0_FIXED0; return true;
     case MSR_VMX_CR0_FIXED1: *value = CR0_FIXED1; return true;
     case MSR_VMX_CR4_FIXED0: *value = CR4_FIXED0; return true;
-    case MSR_VMX_CR4_FIXED1: *value = cr4_fixed1(c); return true;
+    case MSR_VMX_CR4_FIXED1: *value = cr4_valid(c); return true;
     case MSR_VMX_VMCS_ENUM: *value = vmcs_enum(); return true;
     case MSR_VMX_PROCBASED_CTLS2: *value = vmx_cap_proc2(); return true;
     case MSR_VMX_EPT_VPID_CAP: *value = ept_vpid_cap(); return true;
@@ -203,8 +191,8 @@ void vmx_env_of(const struct cpu *c, struct vmx_env *e)
     e->cr0_fixed0 = CR0_FIXED0;
     e->cr0_fixed1 = CR0_FIXED1;
     e->cr4_fixed0 = CR4_FIXED0;
-    e->cr4_fixed1 = cr4_fixed1(c);
-    e->efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+    e->cr4_fixed1 = cr4_valid(c);
+    e->efer_valid = efer_valid(c);
     e->current = c->vmx->current;
     e->lma = c->efer & EFER_LMA;
     e->read32 = env_read32;

@@ -222,7 +222,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
     cfg->quantum = opt_number(o, OPT_ID_QUANTUM);
-    cfg->cpu_model = "v2";
+    cfg->cpu_model = opt_text(o, OPT_ID_CPU);
     cfg->kernel = im->kernel_bytes;
     cfg->kernel_len = im->kernel_len;
     cfg->kernel_name = im->kernel_name;

@@ -1,5 +1,5 @@
 /*
- * Commands that only tell: version, explain, doctor, config show.
+ * Commands that only tell: version, explain, info, doctor, config show.
  */
 #include <capstone/capstone.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "cpu/sys/cpuid.h"
 #include "frontends/cli/cmd.h"
 #include "frontends/cli/embed.h"
 
@@ -109,6 +110,35 @@ int cmd_doctor(int argc, char **argv)
     if (problems)
         printf("%u problem%s\n", problems, problems == 1 ? "" : "s");
     return problems ? EXIT_CODE_ERROR : EXIT_CODE_OK;
+}
+
+static void info_cpu(void)
+{
+    for (unsigned m = 0; m < cpu_model_count; m++)
+        printf("%-6s %s%s\n", cpu_models[m].name, cpu_models[m].help, m ? "" : " (default)");
+    printf("\n%-18s %s\n", "feature", "CPUID leaf.subleaf:register[bit], models that have it");
+    for (unsigned n = 0; n < cpuid_bit_count; n++) {
+        const struct cpuid_bit *b = &cpuid_bits[n];
+        static const char *const reg[4] = {"EAX", "EBX", "ECX", "EDX"};
+        char where[40];
+        snprintf(where, sizeof where, "%X.%u:%s[%u]", b->leaf, b->sub, reg[b->reg], b->bit);
+        printf("%-18s %-18s", b->name, where);
+        for (unsigned m = 0; m < cpu_model_count; m++)
+            printf(" %-3s", cpu_model_has(&cpu_models[m], n) ? cpu_models[m].name : "-");
+        printf("%s\n", b->feature == F_FIXED ? " always" : "");
+    }
+}
+
+int cmd_info(int argc, char **argv)
+{
+    struct err err;
+
+    if (argc == 1 && strcmp(argv[0], "cpu") == 0) {
+        info_cpu();
+        return EXIT_CODE_OK;
+    }
+    err_set(&err, "E-CLI-005", -EINVAL, "info knows: cpu");
+    return usage_error(&err);
 }
 
 static const char *origin_name(enum opt_origin origin)

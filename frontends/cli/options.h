@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/text.h"
 
 enum opt_kind {
     OPT_FLAG,
@@ -94,10 +95,6 @@ static inline uint64_t opt_number(const struct options *o, enum opt_id id)
 int value_parse_size(const char *text, uint64_t *bytes);
 int value_parse_duration(const char *text, uint64_t *ns);
 int value_parse_count(const char *text, uint64_t *count);
-
-/* Edit distance, for hints; nearest word of a list or NULL when nothing is near. */
-unsigned text_distance(const char *a, const char *b);
-const char *text_nearest(const char *word, const char *(*get)(size_t index));
 
 /* Title of the group that an option stands in, or NULL. */
 const char *opt_group_title(unsigned id);

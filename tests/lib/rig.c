@@ -3,11 +3,23 @@
  */
 #include "tests/lib/rig.h"
 
+#include <stdlib.h>
+
+#include "cpu/sys/cpuid.h"
+
 struct rig rig_new(uint64_t ram_size)
 {
+    return rig_new_cpu(ram_size, "v2");
+}
+
+struct rig rig_new_cpu(uint64_t ram_size, const char *model)
+{
+    static struct cpu_model m;
+    if (cpu_model_parse(model, &m, NULL))
+        abort();
     struct rig r = {.ram = ram_new(ram_size), .bus = bus_new(), .clock = clock_new()};
     static struct cpu *peers[1];
-    r.c = cpu_new(0, cpu_model_find("v2"));
+    r.c = cpu_new(0, &m);
     r.engine = engine_new(r.ram);
     r.c->ram = r.ram;
     r.c->bus = r.bus;

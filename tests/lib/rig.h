@@ -27,6 +27,7 @@ struct rig {
 };
 
 struct rig rig_new(uint64_t ram_size);
+struct rig rig_new_cpu(uint64_t ram_size, const char *model); /* "max,-vmx": one at a time */
 void rig_free(struct rig *r);
 
 /* 64-bit mode, flat segments, CPL 0, CR3 = an empty table. */

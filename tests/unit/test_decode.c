@@ -5,7 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/decode/decode.h"
 
-static const uint64_t all_features[1] = {~0ull};
+static const uint64_t all_features[F_WORDS] = {~0ull, ~0ull};
 
 static struct insn dec(uint32_t mode, const char *bytes, unsigned len)
 {

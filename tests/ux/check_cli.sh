@@ -39,6 +39,17 @@ expect "explain of an unknown id" 2 "$v" explain E-NONE-001
 expect "config show" 0 "$v" config show --origin --memory=1G
 says 'machine.memory *= 1G *# command line'
 expect "config show as JSON" 0 "$v" config show --json
+expect "info lists the processor features" 0 "$v" info cpu
+says 'x2apic .*v2' 'syscall'
+expect "info of something unknown" 2 "$v" info weather
+expect "an unknown processor model offers the nearest" 2 "$v" run --cpu=v4
+says 'E-CLI-008' 'did you mean v2'
+expect "an unknown processor feature offers the nearest" 2 "$v" run --cpu=max,-x2apci
+says 'did you mean x2apic'
+expect "a feature without a sign" 2 "$v" run --cpu=v2,smap
+says 'write +smap'
+expect "a feature that cannot be taken away" 2 "$v" run --cpu=v2,-tsc
+says 'part of every model'
 expect "completion" 0 "$v" completion bash
 expect "a port that is none" 2 "$v" run --gdb=seventy
 expect "a disk is refused, not ignored" 2 "$v" run -hda x.img
