@@ -1,6 +1,6 @@
 /*
- * tests/guest/long_mode.S: what the multiboot guests have in common: the header, and the way from the
- * loader's 32-bit mode to 64-bit mode under an identity map of 4 GiB in 2 MiB pages.
+ * tests/guest/long_mode.S: what the multiboot guests have in common: the header, and the way from
+ * the loader's 32-bit mode to 64-bit mode under an identity map of 4 GiB in 2 MiB pages.
  *
  * LONG_MODE_ENTRY defines _start and ends in 64-bit code with flat segments, TR loaded and the
  * multiboot information's address in EDI. The file provides boot_pml4, boot_pdpt, boot_pd (16 KiB),

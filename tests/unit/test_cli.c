@@ -118,7 +118,7 @@ END_TEST
 START_TEST(a_machine_file_is_read_line_by_line)
 {
     char good[] = "# comment\n\nmachine.memory = 1G\n  machine.cpus=2  \n";
-    char bad[] = "machine.memory = 1G\nmachine.cpu = 2\n";
+    char bad[] = "machine.memory = 1G\nmachine.cpux = 2\n";
     parse('r', "");
     ck_assert_int_eq(options_parse_file(&o, "f", good, &err), 0);
     ck_assert_uint_eq(opt_number(&o, OPT_ID_SMP), 2);
