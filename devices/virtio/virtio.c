@@ -29,6 +29,7 @@ void virtio_notify(struct virtio *v, uint16_t vector, uint8_t isr)
 
 void virtio_config_changed(struct virtio *v)
 {
+    v->config_generation++;
     virtio_notify(v, v->config_vector, VIRTIO_ISR_CONFIG);
 }
 
@@ -39,7 +40,7 @@ void virtio_break(struct virtio *v, const char *why)
     LOG_GUEST("virtio", "%s: %s: device needs reset", v->cls->name, why);
     v->broken = 1;
     v->status |= VIRTIO_S_NEEDS_RESET;
-    virtio_config_changed(v);
+    virtio_notify(v, v->config_vector, VIRTIO_ISR_CONFIG);
 }
 
 static void soft_reset(struct virtio *v)
@@ -121,7 +122,7 @@ static uint64_t common_read(const struct virtio *v, unsigned off)
     case AT(device_status):
         return v->status;
     case AT(config_generation):
-        return 0;
+        return v->config_generation;
     case AT(queue_select):
         return v->queue_select;
     default:

@@ -25,6 +25,9 @@
 #define VIRTQ_SIZE_MAX    256
 #define VIRTQ_SEGS_MAX    VIRTQ_SIZE_MAX
 
+/* What every device may offer without doing anything for it. */
+#define VIRTIO_F_RING (VIRTIO_F_VERSION_1 | VIRTIO_F_RING_INDIRECT | VIRTIO_F_RING_EVENT_IDX)
+
 /* State of one queue. The field table sees it as 16-bit words. */
 struct virtq {
     uint64_t desc, driver, device;
@@ -66,7 +69,7 @@ struct virtio {
     uint32_t device_feature_select, driver_feature_select;
     uint64_t driver_features;
     uint16_t config_vector, queue_select;
-    uint8_t status, isr, broken;
+    uint8_t status, isr, broken, config_generation;
     struct virtq q[VIRTIO_QUEUES_MAX];
 };
 
@@ -77,6 +80,7 @@ struct virtio {
         FIELD(struct virtio, config_vector, VIRTIO_MSI_NO_VECTOR, ""),                            \
         FIELD(struct virtio, queue_select, 0, ""),                                                \
         FIELD(struct virtio, status, 0, "device status"), FIELD(struct virtio, isr, 0, ""),       \
+        FIELD(struct virtio, config_generation, 0, "changes of the configuration"),               \
         FIELD(struct virtio, broken, 0, "a queue made no sense"),                                 \
     {                                                                                             \
         "queues", offsetof(struct virtio, q), 2, sizeof(struct virtq) / 2 * VIRTIO_QUEUES_MAX, 0, \

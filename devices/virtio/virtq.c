@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "abi/pci.h"
 #include "devices/virtio/virtio_int.h"
 #include "lib/log.h"
 
@@ -15,7 +16,8 @@
 
 static bool is_live(const struct virtio *v, unsigned n)
 {
-    return n < v->setup.queues && v->q[n].enable && !v->broken && (v->status & VIRTIO_S_DRIVER_OK);
+    return n < v->setup.queues && v->q[n].enable && !v->broken &&
+           (v->status & VIRTIO_S_DRIVER_OK) && (v->f.cfg[PCI_COMMAND] & PCI_CMD_MASTER);
 }
 
 /* Number of available chains that were not popped; 0 also when the queue is not live. */
@@ -34,6 +36,10 @@ static unsigned count_avail(struct virtio *v, unsigned n)
         virtio_break(v, "available index");
         return 0;
     }
+    /* nothing left: the driver shall notify us of the next one (2.7.10) */
+    if (!count && virtio_has(v, VIRTIO_F_RING_EVENT_IDX) &&
+        !dma_write(&v->f.dma, iova(q->device + 4 + 8ull * q->size), &q->last_avail, 2))
+        virtio_break(v, "used ring outside of memory");
     return count;
 }
 
@@ -158,19 +164,29 @@ void virtq_put(struct virtio *v, unsigned n, unsigned number, uint16_t head, uin
         virtio_break(v, "used ring outside of memory");
 }
 
+/* Whether the driver wants to hear that used entries old to now - 1 are there (2.7.7.2). */
+static bool wants_interrupt(struct virtio *v, const struct virtq *q, uint16_t old, uint16_t now)
+{
+    const bool event = virtio_has(v, VIRTIO_F_RING_EVENT_IDX);
+    uint16_t word;
+    if (!dma_read(&v->f.dma, iova(event ? q->driver + 4 + 2ull * q->size : q->driver), &word, 2)) {
+        virtio_break(v, "available ring outside of memory");
+        return false;
+    }
+    return event ? (uint16_t)(now - word - 1) < (uint16_t)(now - old)
+                 : !(word & VIRTQ_AVAIL_NO_INTERRUPT);
+}
+
 void virtq_publish(struct virtio *v, unsigned n, unsigned count)
 {
     struct virtq *const q = &v->q[n];
-    uint16_t flags = 0;
+    const uint16_t old = q->used;
     if (v->broken || !count)
         return;
     q->used = (uint16_t)(q->used + count);
-    if (!dma_write(&v->f.dma, iova(q->device + 2), &q->used, 2) ||
-        !dma_read(&v->f.dma, iova(q->driver), &flags, 2)) {
-        virtio_break(v, "a ring outside of memory");
-        return;
-    }
-    if (!(flags & VIRTQ_AVAIL_NO_INTERRUPT))
+    if (!dma_write(&v->f.dma, iova(q->device + 2), &q->used, 2))
+        virtio_break(v, "used ring outside of memory");
+    else if (wants_interrupt(v, q, old, q->used))
         virtio_notify(v, q->vector, VIRTIO_ISR_QUEUE);
 }
 
