@@ -36,6 +36,20 @@ uint64_t fields_hash(const void *object, const struct field *fields, uint64_t se
     return h;
 }
 
+uint64_t fields_hash_changed(const void *object, const struct field *fields, uint64_t seed)
+{
+    uint64_t h = seed;
+    for (const struct field *f = fields; f && f->name; f++) {
+        const uint8_t *at = (const uint8_t *)object + f->offset;
+        for (uint32_t i = 0; i < f->count; i++) {
+            const uint64_t v = element_get(at + (size_t)i * f->size, f->size);
+            if (v != f->reset)
+                h = mix(mix(h, (uint64_t)(f - fields) << 32 | i), v);
+        }
+    }
+    return h;
+}
+
 void dev_reset(struct dev *d)
 {
     fields_reset(d, d->cls->fields);

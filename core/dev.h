@@ -45,6 +45,9 @@ struct dev {
 
 void dev_reset(struct dev *d); /* applies the field table, then cls->reset */
 uint64_t fields_hash(const void *object, const struct field *fields, uint64_t seed);
+/* Only what is not at its reset value: fields may be added to a table without changing the hash of
+ * those who do not use them. */
+uint64_t fields_hash_changed(const void *object, const struct field *fields, uint64_t seed);
 void fields_reset(void *object, const struct field *fields);
 
 #endif

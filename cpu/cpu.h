@@ -171,6 +171,7 @@ struct cpu {
     uint64_t tsc_adjust, misc_enable, debugctl, feature_control, spec_ctrl;
     uint64_t mtrr_def, mtrr_fix[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status;
+    uint64_t rng_draws; /* RDRAND and RDSEED done */
     uint8_t activity; /* enum cpu_activity */
     uint8_t sipi_vector;
     uint64_t pending_db; /* DR6 bits of a debug trap not yet delivered */
@@ -188,6 +189,7 @@ struct cpu {
     uint32_t index; /* LP number = initial APIC id */
     uint32_t lp_count;
     uint64_t tsc_hz;
+    uint64_t rng_seed;
     uint64_t features[F_WORDS];    /* bit per enum isa_feature */
     struct cpu_model const *model; /* CPUID (cpu/sys/cpuid.h) */
     struct ram *ram;

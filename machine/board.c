@@ -116,6 +116,7 @@ static int build_lps(struct machine *m, struct err *err)
             return err_set(err, "E-MACH-002", -ENOMEM, "processor %u", i);
         m->cpu[i] = c;
         c->lp_count = m->cfg.smp;
+        c->rng_seed = m->cfg.seed;
         c->ram = m->ram;
         c->bus = m->bus;
         c->clock = m->clock;

@@ -292,6 +292,27 @@ void op_popcnt(struct cpu *c, const struct insn *i)
     lf_save(c, f);
 }
 
+/* d += s + flag; the carry goes into the flag, all other flags stay */
+static void add_by_flag(struct cpu *c, const struct insn *i, uint32_t flag)
+{
+    const uint64_t a = reg_get(c, i->d, i->osize), b = rm_value(c, i, i->osize);
+    const uint32_t fl = lf_flags(c->lf_res, c->lf_aux);
+    const unsigned __int128 sum = (unsigned __int128)a + b + !!(fl & flag);
+    const bool carry = sum >> (i->osize * 8) & 1;
+    reg_set(c, i->d, i->osize, (uint64_t)sum);
+    lf_from_flags(carry ? fl | flag : fl & ~flag, &c->lf_res, &c->lf_aux);
+}
+
+void op_adcx(struct cpu *c, const struct insn *i)
+{
+    add_by_flag(c, i, FL_CF);
+}
+
+void op_adox(struct cpu *c, const struct insn *i)
+{
+    add_by_flag(c, i, FL_OF);
+}
+
 /* CRC-32C, reflected polynomial 82F63B78 */
 static void crc32_step(struct cpu *c, const struct insn *i, unsigned size)
 {

@@ -206,6 +206,13 @@ enum isa_feature {
     F_LM,
     F_RDPID,
     F_PREFETCHW,
+    F_CLWB,
+    F_ADX,
+    F_RDRAND,
+    F_RDSEED,
+    F_AES,
+    F_PCLMULQDQ,
+    F_SHA,
     /* no instructions of their own: control bits, MSRs, entry bits */
     F_FIXED, /* what no model can be without */
     F_DE,

@@ -15,8 +15,20 @@
 static const struct field cpu_fields[] = {
 #define CPU_FIELD(name, member, size, count, help) \
     {name, offsetof(struct cpu, member), size, count, 0, help},
+#define CPU_FIELD_EXT(...)
 #include "cpu/cpu_fields.def"
 #undef CPU_FIELD
+#undef CPU_FIELD_EXT
+    FIELD_END,
+};
+
+static const struct field cpu_ext_fields[] = {
+#define CPU_FIELD(...)
+#define CPU_FIELD_EXT(name, member, size, count, reset, help) \
+    {name, offsetof(struct cpu, member), size, count, reset, help},
+#include "cpu/cpu_fields.def"
+#undef CPU_FIELD
+#undef CPU_FIELD_EXT
     FIELD_END,
 };
 
@@ -110,6 +122,7 @@ void cpu_reset(struct cpu *c)
     if (c->clock)
         c->tsc_offset = -(int64_t)cpu_tsc(c);
     c->sipi_vector = 0;
+    fields_reset(c, cpu_ext_fields);
     vmx_reset(c);
     reset_common(c);
     c->attn &= ~(uint32_t)ATTN_INTR;
@@ -166,6 +179,7 @@ uint64_t cpu_hash(const struct cpu *c, uint64_t seed)
     const uint64_t extra[3] = {
         cpu_rflags(c), c->attn & (ATTN_NMI | ATTN_INIT | ATTN_SIPI | ATTN_INTR), cpu_icount(c)};
     uint64_t h = fields_hash(c, cpu_fields, seed ^ c->index);
+    h = fields_hash_changed(c, cpu_ext_fields, h);
     for (unsigned n = 0; n < 3; n++)
         h = (h ^ extra[n]) * 0x9e3779b97f4a7c15ull;
     return vmx_hash(c, h);

@@ -299,6 +299,29 @@ void op_rdtscp(struct cpu *c, const struct insn *i)
     c->r[R_CX] = (uint32_t)c->tsc_aux;
 }
 
+void op_rdpid(struct cpu *c, const struct insn *i)
+{
+    if (vmx_rdtscp_ud(c))
+        fault_ud(c);
+    reg_set(c, i->s, cpu_code64(c) ? 8 : 4, c->tsc_aux);
+}
+
+/* Draw n of this processor: a function of the machine's seed, the processor and n (SplitMix64). */
+static uint64_t random_draw(struct cpu *c)
+{
+    uint64_t v = c->rng_seed + (c->rng_draws++ * 256 + c->index + 1) * 0x9e3779b97f4a7c15ull;
+    v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9ull;
+    v = (v ^ v >> 27) * 0x94d049bb133111ebull;
+    return v ^ v >> 31;
+}
+
+/* RDRAND and RDSEED never fail here. */
+void op_rdrand(struct cpu *c, const struct insn *i)
+{
+    reg_set(c, i->s, i->osize, random_draw(c));
+    lf_from_flags(FL_CF, &c->lf_res, &c->lf_aux);
+}
+
 void op_rdpmc(struct cpu *c, const struct insn *i)
 {
     (void)i;

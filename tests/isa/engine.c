@@ -142,9 +142,8 @@ struct engine_side *engine_side_new(bool semantic)
     struct engine_side *e = calloc(1, sizeof *e);
     e->semantic = semantic;
     e->ram = ram_new(4 << 20);
-    e->c = cpu_new(0, cpu_model_find("v2"));
+    e->c = cpu_new(0, cpu_model_find("max"));
     struct cpu *c = e->c;
-    c->features[0] |= 1ull << F_MOVBE | 1ull << F_PREFETCHW; /* host has them */
     c->ram = e->ram;
     c->bus = bus_new();
     static struct cpu *list[1];

@@ -87,7 +87,8 @@ struct shared {
     struct test_case cases[BATCH];
     struct test_result results[BATCH];
 };
-const char *native_missing(void);  /* why this host cannot do it, or NULL */
+const char *native_missing(void);
+bool native_has(unsigned feature); /* enum isa_feature */  /* why this host cannot do it, or NULL */
 struct shared *native_start(void); /* NULL: errno */
 bool native_run(struct shared *s); /* false: the child died */
 void native_stop(void);

@@ -10,6 +10,7 @@
 #if defined(__x86_64__) && defined(__linux__)
 
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include "cpu/sys/cpuid.h"
 
 #define FLAGS_CASE 0x40cd5u /* AC DF and the arithmetic six */
 
@@ -167,6 +170,21 @@ const char *native_missing(void)
     return NULL;
 }
 
+/* The host has what the CPUID table says about the feature. */
+bool native_has(unsigned feature)
+{
+    for (unsigned n = 0; n < cpuid_bit_count; n++) {
+        const struct cpuid_bit *b = &cpuid_bits[n];
+        uint32_t r[4] = {0};
+        if (b->feature != feature || feature == F_BASE)
+            continue;
+        if (!__get_cpuid_count(b->leaf, b->sub, &r[0], &r[1], &r[2], &r[3]) ||
+            !(r[b->reg] >> b->bit & 1))
+            return false;
+    }
+    return true;
+}
+
 struct shared *native_start(void)
 {
     sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -203,6 +221,12 @@ void native_stop(void)
 const char *native_missing(void)
 {
     return "needs an x86-64 Linux host";
+}
+
+bool native_has(unsigned feature)
+{
+    (void)feature;
+    return false;
 }
 
 struct shared *native_start(void)

@@ -270,7 +270,8 @@ static unsigned choose_rows(const struct options *o, uint32_t *rows)
 {
     unsigned n = 0;
     for (unsigned k = 0; k < isa_row_count; k++) {
-        if (gen_usable(&isa_rows[k]) && row_wanted(&isa_rows[k], o->rows))
+        if (gen_usable(&isa_rows[k]) && native_has(isa_rows[k].feature) &&
+            row_wanted(&isa_rows[k], o->rows))
             rows[n++] = k;
     }
     return n;
@@ -291,7 +292,7 @@ static void fill_batch(struct shared *s, struct engine_side *e, const struct opt
             continue;
         /* prefixes may have made it another row: that one must be usable too */
         const struct isa_row *row = engine_side_decode(e, t, &i);
-        if (row && !gen_usable(row))
+        if (row && (!gen_usable(row) || !native_has(row->feature)))
             continue;
         if (row)
             gen_chain(o->seed, k, rows, row_count, row, t);
@@ -363,8 +364,8 @@ static int run(const struct options *o, const char *name)
     native_stop();
     /* the host's flukes are rare; more of them would be a fault of the test or of the engine */
     const bool failed = failures || !row_count || unsteady > 3 + done / 100000;
-    printf("%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok",
-           name, (unsigned long long)done, row_count, failures);
+    printf("%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok", name,
+           (unsigned long long)done, row_count, failures);
     if (unsteady)
         printf(", %u differed once and not again", unsteady);
     printf("\n");

@@ -126,7 +126,46 @@ START_TEST(gigabyte_pages_are_reserved_without_their_feature)
 }
 END_TEST
 
+START_TEST(random_numbers_follow_the_seed_and_are_state)
+{
+    static const uint8_t code[] = {0x48, 0x0f, 0xc7, 0xf0, 0x0f, 0xc7, 0xf9, 0x66,
+                                   0x0f, 0xc7, 0xf2, 0x0f, 0x92, 0xc3, 0xf4};
+    uint64_t first[3];
+    for (unsigned n = 0; n < 3; n++) {
+        struct cpu *c = start("max");
+        c->rng_seed = n == 2 ? 7 : 5;
+        c->r[R_CX] = c->r[R_DX] = ~0ull;
+        put(CODE, code, sizeof code); /* rdrand rax; rdseed ecx; rdrand dx; setc bl */
+        const uint64_t hash = cpu_hash(c, 0);
+        ck_assert_int_eq(run(), -1);
+        ck_assert_uint_eq(c->r[R_CX] >> 32, 0);
+        ck_assert_uint_eq(c->r[R_DX] >> 16, 0xffffffffffffull);
+        ck_assert_uint_eq(c->r[R_BX] & 0xff, 1);
+        ck_assert_uint_eq(c->rng_draws, 3);
+        ck_assert_uint_ne(cpu_hash(c, 0), hash);
+        first[n] = c->r[R_AX];
+    }
+    ck_assert_uint_eq(first[0], first[1]);
+    ck_assert_uint_ne(first[0], first[2]);
+}
+END_TEST
+
+START_TEST(rdpid_reads_tsc_aux)
+{
+    struct cpu *c = start("max");
+    ck_assert(msr_write(c, MSR_TSC_AUX, 0x1234));
+    c->r[R_AX] = ~0ull;
+    PUT(CODE, 0xf3, 0x0f, 0xc7, 0xf8, 0xf4);
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_AX], 0x1234);
+    start("v2");
+    PUT(CODE, 0xf3, 0x0f, 0xc7, 0xf8, 0xf4);
+    ck_assert_int_eq(run(), EXC_UD);
+}
+END_TEST
+
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
-      gigabyte_pages_are_reserved_without_their_feature)
+      gigabyte_pages_are_reserved_without_their_feature,
+      random_numbers_follow_the_seed_and_are_state, rdpid_reads_tsc_aux)
