@@ -171,8 +171,11 @@ struct cpu {
     uint64_t tsc_adjust, misc_enable, debugctl, feature_control, spec_ctrl;
     uint64_t mtrr_def, mtrr_fix[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status;
-    uint64_t rng_draws; /* RDRAND and RDSEED done */
-    uint8_t activity; /* enum cpu_activity */
+    uint32_t pkru;
+    uint64_t mon_line;   /* MONITOR: machine address of the armed line, or UINT64_MAX */
+    uint8_t mwait_break; /* MWAIT: interrupts end it even when masked */
+    uint64_t rng_draws;  /* RDRAND and RDSEED done */
+    uint8_t activity;    /* enum cpu_activity */
     uint8_t sipi_vector;
     uint64_t pending_db; /* DR6 bits of a debug trap not yet delivered */
     uint64_t pdpte[4];   /* PAE: loaded at CR3 writes */
@@ -275,6 +278,15 @@ static inline bool cpu_long_mode(const struct cpu *c)
 static inline bool cpu_code64(const struct cpu *c)
 {
     return (c->mode & MODE_CODE_MASK) == MODE_CODE64;
+}
+static inline bool la_canonical(uint64_t la, unsigned bits)
+{
+    return (uint64_t)(((int64_t)la >> (bits - 1)) + 1) <= 1;
+}
+/* in the paging mode that CR4 asks for */
+static inline bool cpu_canonical(const struct cpu *c, uint64_t la)
+{
+    return la_canonical(la, 48) || ((c->cr4 & CR4_LA57) && la_canonical(la, 57));
 }
 static inline bool cpu_real(const struct cpu *c)
 {

@@ -28,11 +28,17 @@ struct paging {
 
 static const struct level levels4[] = {
     {"PML4E", 39, 9, false}, {"PDPTE", 30, 9, true}, {"PDE", 21, 9, true}, {"PTE", 12, 9, false}};
+static const struct level levels5[] = {{"PML5E", 48, 9, false},
+                                       {"PML4E", 39, 9, false},
+                                       {"PDPTE", 30, 9, true},
+                                       {"PDE", 21, 9, true},
+                                       {"PTE", 12, 9, false}};
 static const struct level levels_pae[] = {
     {"PDPTE", 30, 2, false}, {"PDE", 21, 9, true}, {"PTE", 12, 9, false}};
 static const struct level levels2[] = {{"PDE", 22, 10, true}, {"PTE", 12, 10, false}};
 
 static const struct paging paging4 = {levels4, 4, 8};
+static const struct paging paging5 = {levels5, 5, 8};
 static const struct paging paging_pae = {levels_pae, 3, 8};
 static const struct paging paging2 = {levels2, 2, 4};
 
@@ -101,7 +107,7 @@ static const struct paging *mode_of(const struct cpu *c)
     if (!(c->cr0 & CR0_PG))
         return NULL;
     if (cpu_long_mode(c))
-        return &paging4;
+        return c->cr4 & CR4_LA57 ? &paging5 : &paging4;
     return c->cr4 & CR4_PAE ? &paging_pae : &paging2;
 }
 
@@ -118,7 +124,8 @@ bool monitor_pt(struct monitor *mon, unsigned argc, char **argv)
         monitor_printf(mon, "paging is off\n");
     } else {
         const uint64_t low = p == &paging_pae ? 31 : 4095;
-        walk(mon, p, c->cr3 & (p == &paging4 ? ADDRESS_MASK : 0xffffffff & ~low), la, false);
+        walk(mon, p, c->cr3 & (p == &paging4 || p == &paging5 ? ADDRESS_MASK : 0xffffffff & ~low),
+             la, false);
     }
     if (!mmu_peek(c, la, &v)) {
         monitor_printf(mon, "%016" PRIx64 " is not mapped\n", la);

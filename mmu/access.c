@@ -71,7 +71,7 @@ static void page_write(struct cpu *c, const struct page *p, unsigned off, const 
     const uint8_t *in = from;
     if (p->host) {
         memcpy(p->host + off, in, len);
-        if (p->frame->code)
+        if (frame_guarded(p->frame))
             ram_code_written(c->ram, c, p->frame, p->hpa + off, len);
         return;
     }
@@ -136,7 +136,7 @@ static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned a
     if (!crosses(la, size)) {
         if (p.host) {
             host_st(p.host + off, size, v);
-            if (p.frame->code)
+            if (frame_guarded(p.frame))
                 ram_code_written(c->ram, c, p.frame, p.hpa + off, size);
         } else {
             device_write(c, &p, off, size, v);
@@ -247,7 +247,7 @@ void *mmu_bulk(struct cpu *c, uint64_t la, int access)
     if ((!(access & ACC_R) || e->tag_r == tag) && (!(access & ACC_W) || e->tag_w == tag))
         return (void *)(e->addend + la);
     const struct page p = page_find(c, la, (unsigned)access);
-    if (!p.host || p.watched || ((access & ACC_W) && p.frame->code))
+    if (!p.host || p.watched || ((access & ACC_W) && frame_guarded(p.frame)))
         return NULL;
     if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->eflags & FL_AC))
         return NULL;

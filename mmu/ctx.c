@@ -57,6 +57,8 @@ static uint32_t as_mode(const struct cpu *c)
     uint32_t mode = paging_mode(c);
     if (mode == PG_NONE)
         return mode;
+    if (mode == PG_57)
+        mode = PG_64 | AM_LA57;
     if (c->cr4 & CR4_PSE)
         mode |= AM_PSE;
     if (c->efer & EFER_NXE)
@@ -366,4 +368,10 @@ struct mmu *mmu_new(struct cpu *c)
 void mmu_free(struct mmu *m)
 {
     free(m);
+}
+
+/* PKRU or CR4.PKE changed: first-level entries hold what the old rights allowed. */
+void mmu_rights_changed(struct cpu *c)
+{
+    l1_clear(c);
 }

@@ -42,13 +42,18 @@ void mmu_invlpg(struct cpu *c, uint64_t la);
 void mmu_invpcid(struct cpu *c, unsigned type, uint16_t pcid, uint64_t la);
 void mmu_flush_guest(
     struct cpu *c); /* CR0/CR4/EFER paging bits changed: this VPID's all, incl. global */
-void mmu_flush_all(struct cpu *c); /* reset, debugger */
+void mmu_rights_changed(struct cpu *c); /* protection-key rights: PKRU, CR4.PKE */
+void mmu_flush_all(struct cpu *c);      /* reset, debugger */
 void mmu_invept(struct cpu *c, bool single, uint64_t eptp);
 void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la); /* types of INVVPID */
 /* Drop fast write tags of one machine frame on this LP (code appeared), or all of one linear
  * page. */
 void mmu_drop_frame(struct cpu *c, uint64_t hpa);
 void mmu_watch_changed(struct cpu *c); /* debug watchpoints or DR7 changed: refill with care */
+
+/* MONITOR: arm the line of la (may fault as a load does); mmu_monitor_end disarms. */
+void mmu_monitor_arm(struct cpu *c, uint64_t la);
+void mmu_monitor_end(struct cpu *c);
 
 /* Load PDPTEs for PAE paging from CR3 (SDM 3A 4.4.1); false: #GP(0) is due (reserved bits). */
 bool mmu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t pdpte[4]);

@@ -37,6 +37,7 @@ enum {
     P_ED = 1 << 8, /* EPT dirty flag set, or EPT A/D flags off */
     P_FETCHED = 1 << 9,
     P_OWNER = 1 << 10, /* bit 8 of the owner's index */
+    P_KEY_SHIFT = 11,  /* four bits: protection key */
 };
 #define P_EPT_ALL (P_ER | P_EW | P_EX | P_ED)
 
@@ -45,9 +46,17 @@ enum { CLS_USER = 0, CLS_USER_AC = 1, CLS_SUP = 4, CLS_SUP_WP = 1, CLS_SUP_SMAP 
 #define CLS_BITS 3
 #define L1_SLOTS 511
 
-enum paging { PG_NONE, PG_32, PG_PAE, PG_64 };
+enum paging { PG_NONE, PG_32, PG_PAE, PG_64, PG_57 };
 /* Mode bits of an as key */
-enum { AM_PAGING = 3, AM_PSE = 4, AM_NXE = 8, AM_SMEP = 16, AM_PGE = 32, AM_PCIDE = 64 };
+enum {
+    AM_PAGING = 3,
+    AM_PSE = 4,
+    AM_NXE = 8,
+    AM_SMEP = 16,
+    AM_PGE = 32,
+    AM_PCIDE = 64,
+    AM_LA57 = 128
+};
 
 struct mmu_guest {
     uint64_t eptp; /* 0: no EPT */

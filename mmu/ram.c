@@ -75,7 +75,7 @@ bool ram_write(struct ram *r, hpa_t to, const void *from, size_t len)
         if (!f)
             return false;
         memcpy(ram_host(r, at), in, n);
-        if (f->code)
+        if (frame_guarded(f))
             ram_code_written(r, NULL, f, at, n);
         in += n;
         at += n;
@@ -99,6 +99,8 @@ void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint6
     const unsigned first = (unsigned)(hpa_ & 4095) / 64;
     const unsigned last = (unsigned)((hpa_ & 4095) + len - 1) / 64;
     const uint64_t mask = (~0ull << first) & (~0ull >> (63 - (last < 63 ? last : 63)));
+    if (f->flags & FRAME_MONITOR)
+        ram_monitor_written(r, hpa_, len);
     if ((f->code & mask) && r->engine)
         engine_code_written(r->engine, running, hpa(hpa_), len);
 }

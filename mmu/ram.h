@@ -31,7 +31,14 @@ struct frame {
 enum {
     FRAME_FAST_WRITE = 1 << 0, /* some LP may hold a fast write tag for it */
     FRAME_SPLIT = 1 << 1,      /* engine's: a page-split instruction may end here */
+    FRAME_MONITOR = 1 << 2,    /* an LP waits for a store to one of its lines (MONITOR) */
 };
+
+/* Stores must be looked at: they call ram_code_written. */
+static inline bool frame_guarded(const struct frame *f)
+{
+    return f->code || (f->flags & FRAME_MONITOR);
+}
 
 struct ram {
     uint8_t *base;
@@ -77,9 +84,12 @@ bool ram_write(struct ram *r, hpa_t to, const void *from, size_t len);
 
 /* The engine decoded code from this frame for the first time: drop every LP's write tags to it. */
 void ram_code_added(struct ram *r, struct frame *f, uint64_t hpa);
-/* A store hit [hpa, hpa+len) of a frame whose code mask is not empty. */
+/* A store hit [hpa, hpa+len) of a guarded frame. */
 void ram_code_written(struct ram *r, struct cpu *running, struct frame *f, uint64_t hpa,
                       uint64_t len);
+
+/* Wake LPs whose monitored line was stored to; by ram_code_written. */
+void ram_monitor_written(struct ram *r, uint64_t hpa, uint64_t len);
 
 uint64_t ram_hash(const struct ram *r, uint64_t seed);
 

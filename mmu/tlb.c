@@ -181,7 +181,7 @@ static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, str
     const uint64_t tag = (la & TLB_PAGE_MASK) | ctx;
     e->tag_r = perm_allows(c, perm, ACC_R | sys) ? tag : TLB_INVALID;
     e->tag_w = TLB_INVALID;
-    if (!p->frame->code && perm_allows(c, perm, ACC_W | sys)) {
+    if (!frame_guarded(p->frame) && perm_allows(c, perm, ACC_W | sys)) {
         e->tag_w = tag;
         p->frame->flags |= FRAME_FAST_WRITE;
     }

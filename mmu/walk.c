@@ -5,7 +5,7 @@
  * Accessed and dirty flags are set only when the whole access is allowed. Page-directory entries
  * that point to tables are cached (SDM 3A 4.10.3) under the address space's serial.
  *
- * Not modelled: five-level paging, protection keys, shadow-stack pages.
+ * Not modelled: supervisor protection keys, shadow-stack pages.
  */
 #include "mmu/mmu_int.h"
 
@@ -13,12 +13,13 @@
 #define PTE_ADDR  (0x000ffffffffff000ull)
 
 static const struct {
-    uint8_t shift[4]; /* of each level, top first */
+    uint8_t shift[5]; /* of each level, top first */
     uint8_t levels, bits, esize;
 } modes[] = {
     [PG_32] = {{22, 12}, 2, 10, 4},
     [PG_PAE] = {{21, 12}, 2, 9, 8}, /* below the PDPTE registers */
     [PG_64] = {{39, 30, 21, 12}, 4, 9, 8},
+    [PG_57] = {{48, 39, 30, 21, 12}, 5, 9, 8},
 };
 
 enum paging paging_mode(const struct cpu *c)
@@ -27,7 +28,9 @@ enum paging paging_mode(const struct cpu *c)
         return PG_NONE;
     if (!(c->cr4 & CR4_PAE))
         return PG_32;
-    return c->efer & EFER_LMA ? PG_64 : PG_PAE;
+    if (!(c->efer & EFER_LMA))
+        return PG_PAE;
+    return c->cr4 & CR4_LA57 ? PG_57 : PG_64;
 }
 
 uint64_t phys_ld(struct cpu *c, uint64_t at, unsigned size)
@@ -48,7 +51,7 @@ void phys_st(struct cpu *c, uint64_t at, unsigned size, uint64_t v)
     }
     host_st(p, size, v);
     struct frame *f = ram_frame(c->ram, at);
-    if (f->code)
+    if (frame_guarded(f))
         ram_code_written(c->ram, c, f, at, size);
 }
 
@@ -57,11 +60,21 @@ static bool is_user(const struct cpu *c, unsigned acc)
     return c->cpl == 3 && !(acc & ACC_SYS);
 }
 
+/* Does the protection key of a user page forbid this data access (SDM 3A 4.6.2)? */
+static bool key_denies(const struct cpu *c, uint32_t perm, unsigned acc)
+{
+    if (!(c->cr4 & CR4_PKE) || !(perm & P_U) || (acc & ACC_X) || !(c->efer & EFER_LMA))
+        return false;
+    const uint32_t rights = c->pkru >> (perm >> P_KEY_SHIFT & 15) * 2;
+    return (rights & 1) ||
+           ((acc & ACC_W) && (rights & 2) && (is_user(c, acc) || (c->cr0 & CR0_WP)));
+}
+
 static bool guest_allows(const struct cpu *c, uint32_t perm, unsigned acc)
 {
     if (paging_mode(c) == PG_NONE)
         return true;
-    if ((acc & ACC_X) && (perm & P_NX))
+    if (((acc & ACC_X) && (perm & P_NX)) || key_denies(c, perm, acc))
         return false;
     if (is_user(c, acc))
         return (perm & P_U) && (!(acc & ACC_W) || (perm & P_W));
@@ -102,7 +115,7 @@ static bool entry_reserved(const struct cpu *c, enum paging mode, uint64_t e, un
         rsvd |= PTE_NX;
     if (mode == PG_PAE)
         rsvd |= 0x7ff0000000000000ull;
-    if (shift == 39 || (shift == 30 && !cpu_has(c, F_PDPE1GB)))
+    if (shift >= 39 || (shift == 30 && !cpu_has(c, F_PDPE1GB)))
         rsvd |= PTE_PS;
     if (leaf && shift > 12)
         rsvd |= ((1ull << shift) - 1) & ~0x1fffull;
@@ -168,13 +181,13 @@ static unsigned walk_start(struct cpu *c, uint64_t la, enum paging mode, uint64_
         *perm = p->perm;
         return levels - 1;
     }
-    if (mode == PG_64) {
+    if (mode >= PG_64) {
         p = &m->pdpte[(la >> 30) & (PS_PDPTE - 1)];
         if (p->serial == m->as->ps_serial && p->region == la >> 30) {
             *table_gpa = p->gpa;
             *table_hpa = p->hpa;
             *perm = p->perm;
-            return 2;
+            return levels - 2;
         }
     }
     *perm = P_W | P_U;
@@ -192,7 +205,7 @@ static void cache_tables(struct cpu *c, uint64_t la, const struct level *lv, uns
     struct mmu *m = c->mmu;
     for (unsigned i = 1; i < n; i++) {
         const unsigned shift = lv[i - 1].shift;
-        if (shift == 39)
+        if (shift >= 39)
             continue;
         struct ps_entry *p = shift == 30 ? &m->pdpte[(la >> 30) & (PS_PDPTE - 1)]
                                          : &m->pde[(la >> shift) & (PS_PDE - 1)];
@@ -229,7 +242,7 @@ static enum walk_status walk_tables(struct cpu *c, uint64_t la, enum paging mode
 {
     const bool peek = flags & WF_PEEK;
     const unsigned esize = modes[mode].esize, index_mask = (1u << modes[mode].bits) - 1;
-    struct level lv[4];
+    struct level lv[5];
     unsigned n = 0;
     uint64_t table, table_hpa;
     uint32_t perm;
@@ -269,8 +282,10 @@ static enum walk_status walk_tables(struct cpu *c, uint64_t la, enum paging mode
         table = mode == PG_32 ? l->e & 0xfffff000u : l->e & PTE_ADDR;
         table_hpa = UINT64_MAX;
     }
+    if (mode >= PG_64)
+        perm |= (uint32_t)(lv[n - 1].e >> 59 & 15) << P_KEY_SHIFT;
     if (!peek && !guest_allows(c, perm, acc))
-        return page_fault(c, w, acc, PFE_P);
+        return page_fault(c, w, acc, PFE_P | (key_denies(c, perm, acc) ? PFE_PK : 0));
     if (!peek) {
         const enum walk_status s = set_accessed(c, lv, n, acc, esize, w);
         if (s)

@@ -51,6 +51,7 @@ struct engine {
     /* how the stepped instruction started */
     bool stepping, step_tf, step_rf, step_non_root;
     uint8_t step_shadow;
+    uint64_t step_next; /* address of the instruction behind it */
     unsigned faults; /* in a row */
 };
 

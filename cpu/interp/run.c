@@ -61,6 +61,12 @@ static bool clears_tf(const struct isa_row *r)
                  (r->map == MAP_0F && r->opcode == 0x05));
 }
 
+/* With DebugCtl.BTF single steps stop at taken branches only. */
+static bool branched(const struct cpu *c, const struct isa_row *r)
+{
+    return r && !(r->attrs & A_REP) && c->rip != c->engine->step_next;
+}
+
 /* After a retired instruction. */
 static void step_end(struct cpu *c)
 {
@@ -73,7 +79,7 @@ static void step_end(struct cpu *c)
         c->shadow = c->shadow == e->step_shadow ? 0 : c->shadow & (uint8_t)~e->step_shadow;
     if (e->step_rf && !(r && r->map == MAP_1 && r->opcode == 0xcf))
         c->eflags &= ~(uint32_t)FL_RF;
-    if (e->step_tf && !clears_tf(r))
+    if (e->step_tf && !clears_tf(r) && (!(c->debugctl & DEBUGCTL_BTF) || branched(c, r)))
         event_debug_trap(c, DR6_BS);
 }
 
@@ -100,6 +106,7 @@ static void step_one(struct cpu *c, uint64_t la)
     step_begin(c);
     c->r[R_PAGE] = c->rip - (la & 4095);
     const uint64_t next = is64 ? insn_next_rip(c, i) : (uint32_t)insn_next_rip(c, i);
+    c->engine->step_next = next;
     c->cur = i;
     c->in_insn = true;
     c->budget--;
@@ -120,7 +127,7 @@ static void step_one(struct cpu *c, uint64_t la)
 static uint64_t code_la(struct cpu *c)
 {
     if (cpu_code64(c)) {
-        if ((uint64_t)(((int64_t)c->rip >> 47) + 1) > 1)
+        if (!cpu_canonical(c, c->rip))
             cpu_fault(c, EXC_GP, 0);
         return c->rip;
     }

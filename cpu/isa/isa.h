@@ -213,6 +213,8 @@ enum isa_feature {
     F_AES,
     F_PCLMULQDQ,
     F_SHA,
+    F_XSAVES,
+    F_PKU,
     /* no instructions of their own: control bits, MSRs, entry bits */
     F_FIXED, /* what no model can be without */
     F_DE,
@@ -236,6 +238,8 @@ enum isa_feature {
     F_BHI_CTRL,
     F_ARCH_CAP,
     F_XGETBV1,
+    F_UMIP,
+    F_LA57,
     F_COUNT
 };
 #define F_WORDS 2

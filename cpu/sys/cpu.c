@@ -95,6 +95,7 @@ static void reset_common(struct cpu *c)
     c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
     c->star = c->lstar = c->cstar = c->sfmask = c->kernel_gs_base = c->tsc_aux = 0;
     c->debugctl = 0;
+    c->mon_line = UINT64_MAX;
     c->activity = c->index == 0 ? CPU_ACTIVE : CPU_WAIT_SIPI;
     c->eflags = FL_FIXED1;
     lf_from_flags(0, &c->lf_res, &c->lf_aux);
@@ -112,7 +113,7 @@ void cpu_reset(struct cpu *c)
     memset(c->xmm, 0, sizeof c->xmm);
     c->pat = 0x0007040600070406ull;
     c->xss = c->spec_ctrl = c->mcg_status = c->feature_control = 0;
-    c->misc_enable = 0x1801;
+    c->misc_enable = 0x1801 | (cpu_has(c, F_MONITOR) ? MISC_ENABLE_MONITOR : 0);
     c->mtrr_def = 0;
     memset(c->mtrr_fix, 0, sizeof c->mtrr_fix);
     memset(c->mtrr_base, 0, sizeof c->mtrr_base);

@@ -8,6 +8,7 @@
 
 #include "cpu/sys/cpuid.h"
 #include "cpu/sys/sys_int.h"
+#include "cpu/sys/xsave.h"
 
 enum { EAX, EBX, ECX, EDX };
 
@@ -60,6 +61,8 @@ static void leaf_1(const struct cpu *c, uint32_t r[4])
     }
     if (c->cr4 & CR4_OSXSAVE)
         r[ECX] |= 1u << 27;
+    if (!(c->misc_enable & MISC_ENABLE_MONITOR))
+        r[ECX] &= ~(1u << 3);
     if (c->apic_ops && c->apic_ops->msr_read(c->apic, MSR_APIC_BASE, &base) &&
         !(base & APIC_BASE_EN))
         r[EDX] &= ~(1u << 9);
@@ -94,13 +97,14 @@ static void leaf_brand(const struct cpu *c, uint32_t leaf, uint32_t r[4])
     memcpy(r, text + (leaf - 0x80000002u) * 16, 16);
 }
 
-/* XSAVE: what the table says holds with the feature only. */
-static void leaf_d(const struct cpu *c, uint32_t sub, uint32_t r[4])
+/* MONITOR and MWAIT: lines of 64 bytes; interrupts may end a wait with IF = 0; one C1. */
+static void leaf_5(const struct cpu *c, uint32_t r[4])
 {
-    if (!cpu_has(c, F_XSAVE))
-        memset(r, 0, 4 * sizeof *r);
-    else if (sub == 1 && !cpu_has(c, F_XSAVEC))
-        r[EBX] = 0;
+    if (!cpu_has(c, F_MONITOR))
+        return;
+    r[EAX] = r[EBX] = 64;
+    r[ECX] = 3;
+    r[EDX] = 0x10;
 }
 
 void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4])
@@ -118,11 +122,19 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
     case 4:
         leaf_4(c, sub, r);
         break;
+    case 5:
+        leaf_5(c, r);
+        break;
+    case 7:
+        if (sub == 0 && (c->cr4 & CR4_PKE))
+            r[ECX] |= 1u << 4; /* OSPKE */
+        break;
     case 0xb:
         leaf_b(c, sub, r);
         break;
     case 0xd:
-        leaf_d(c, sub, r);
+        if (cpu_has(c, F_XSAVE))
+            xsave_cpuid(c, sub, r);
         break;
     case 0x15:
         r[EAX] = 1;
@@ -143,7 +155,7 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         leaf_brand(c, leaf, r);
         break;
     case 0x80000008:
-        r[EAX] = CPU_PHYS_BITS | CPU_LINEAR_BITS << 8;
+        r[EAX] = CPU_PHYS_BITS | (cpu_has(c, F_LA57) ? 57u : CPU_LINEAR_BITS) << 8;
         break;
     default:
         break;

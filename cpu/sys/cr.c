@@ -16,7 +16,8 @@ static const struct {
     {CR4_TSD, F_FIXED},      {CR4_DE, F_DE},     {CR4_PSE, F_PSE},           {CR4_PAE, F_FIXED},
     {CR4_MCE, F_MCE},        {CR4_PGE, F_PGE},   {CR4_PCE, F_FIXED},         {CR4_OSFXSR, F_FXSR},
     {CR4_OSXMMEXCPT, F_SSE}, {CR4_VMXE, F_VMX},  {CR4_FSGSBASE, F_FSGSBASE}, {CR4_PCIDE, F_PCID},
-    {CR4_OSXSAVE, F_XSAVE},  {CR4_SMEP, F_SMEP}, {CR4_SMAP, F_SMAP},
+    {CR4_OSXSAVE, F_XSAVE},  {CR4_UMIP, F_UMIP}, {CR4_LA57, F_LA57},         {CR4_PKE, F_PKU},
+    {CR4_SMEP, F_SMEP},      {CR4_SMAP, F_SMAP},
 };
 
 uint64_t cr4_valid(const struct cpu *c)
@@ -103,8 +104,10 @@ void cr4_set(struct cpu *c, uint64_t v)
 {
     const uint64_t old = c->cr4;
     c->cr4 = v;
-    if ((old ^ v) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP))
+    if ((old ^ v) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_LA57))
         mmu_flush_guest(c);
+    if ((old ^ v) & CR4_PKE)
+        mmu_rights_changed(c);
     cpu_update_mode(c);
 }
 
@@ -113,7 +116,7 @@ static void cr4_write(struct cpu *c, uint64_t v)
     const uint64_t old = c->cr4;
     if (v & ~cr4_valid(c))
         fault_gp(c);
-    if (cpu_long_mode(c) && !(v & CR4_PAE))
+    if (cpu_long_mode(c) && (!(v & CR4_PAE) || ((v ^ old) & CR4_LA57)))
         fault_gp(c);
     if ((v & ~old & CR4_PCIDE) && (!cpu_long_mode(c) || (c->cr3 & 0xfff)))
         fault_gp(c);

@@ -106,7 +106,7 @@ static void deliver_long(struct cpu *c, const struct event *e, const struct desc
     else if (inner)
         s.sp = tss64_rsp(c, 4 + cpl * 8, e->ext);
     s.sp &= ~15ull;
-    if (!canonical(target))
+    if (!canonical(c, target))
         cpu_fault(c, EXC_GP, e->ext);
     stk_push(c, &s, 8, c->seg[SEG_SS].sel);
     stk_push(c, &s, 8, c->r[R_SP]);
@@ -213,6 +213,8 @@ void event_deliver(struct cpu *c, int vector, enum event_type type, bool has_err
         deliver_protected(c, &e);
     c->delivering = -1;
     c->shadow = 0;
+    if (c->activity == CPU_MWAIT)
+        mmu_monitor_end(c);
     c->activity = CPU_ACTIVE;
     if (c->non_root)
         vmx_delivery_done(c);

@@ -82,7 +82,7 @@ void event_debug_trap(struct cpu *c, uint64_t dr6_bits)
 void event_check_code_bp(struct cpu *c, uint64_t la)
 {
     uint64_t bits = 0;
-    if (c->eflags & FL_RF)
+    if ((c->eflags & FL_RF) || (c->shadow & SHADOW_MOVSS)) /* SDM 3A 6.8.3 */
         return;
     for (unsigned n = 0; n < 4; n++) {
         if ((c->dr[7] >> (2 * n) & 3) && !(c->dr[7] >> (16 + 4 * n) & 3) && c->dr[n] == la)
@@ -131,6 +131,12 @@ static bool nmi_ready(const struct cpu *c)
 static bool intr_ready(const struct cpu *c)
 {
     return (c->attn & ATTN_INTR) && !c->shadow && ((c->eflags & FL_IF) || vmx_ext_int_exits(c));
+}
+
+/* A masked interrupt ends an MWAIT that asked for it. */
+static bool mwait_breaks(const struct cpu *c)
+{
+    return c->activity == CPU_MWAIT && c->mwait_break && (c->attn & ATTN_INTR) && !intr_ready(c);
 }
 
 static void take_trap(struct cpu *c)
@@ -192,6 +198,11 @@ bool event_poll(struct cpu *c)
     }
     if (vmx && vmx_poll(c, VMX_POLL_INTR))
         return true;
+    if (mwait_breaks(c)) {
+        c->activity = CPU_ACTIVE;
+        mmu_monitor_end(c);
+        return true;
+    }
     return intr_ready(c) && c->activity != CPU_SHUTDOWN && take_interrupt(c);
 }
 
@@ -205,7 +216,7 @@ bool event_pending(const struct cpu *c)
         return false;
     if (c->activity == CPU_SHUTDOWN && !c->non_root)
         return nmi_ready(c);
-    return trap_ready(c) || nmi_ready(c) || intr_ready(c) || vmx_pending(c);
+    return trap_ready(c) || nmi_ready(c) || intr_ready(c) || mwait_breaks(c) || vmx_pending(c);
 }
 
 /* ---- signals from the local APIC (core/lp.h) ---- */

@@ -116,7 +116,7 @@ MSR_WR(mtrr_var)
 
 MSR_WR(canonical)
 {
-    if (!canonical(v))
+    if (!canonical_base(c, v))
         return false;
     *member(c, r, msr) = v;
     return true;
@@ -244,7 +244,7 @@ MSR_RD(fs_base)
 MSR_WR(fs_base)
 {
     (void)r, (void)msr;
-    if (!canonical(v))
+    if (!canonical_base(c, v))
         return false;
     c->seg[SEG_FS].base = v;
     return true;
@@ -260,7 +260,7 @@ MSR_RD(gs_base)
 MSR_WR(gs_base)
 {
     (void)r, (void)msr;
-    if (!canonical(v))
+    if (!canonical_base(c, v))
         return false;
     c->seg[SEG_GS].base = v;
     return true;

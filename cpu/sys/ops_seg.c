@@ -240,9 +240,17 @@ static void desc_intercept(struct cpu *c, const struct insn *i, enum vmx_desc_in
         vmx_intercept_desc(c, i, which);
 }
 
+/* SGDT, SIDT, SLDT, SMSW, STR: #GP for user code that may not look (SDM 3A 2.5, CR4.UMIP). */
+static void umip_check(struct cpu *c)
+{
+    if ((c->cr4 & CR4_UMIP) && c->cpl)
+        fault_gp(c);
+}
+
 void op_sldt(struct cpu *c, const struct insn *i)
 {
     need_protected(c);
+    umip_check(c);
     desc_intercept(c, i, VMX_SLDT);
     write_word(c, i, c->seg[SEG_LDTR].sel);
 }
@@ -250,6 +258,7 @@ void op_sldt(struct cpu *c, const struct insn *i)
 void op_str(struct cpu *c, const struct insn *i)
 {
     need_protected(c);
+    umip_check(c);
     desc_intercept(c, i, VMX_STR);
     write_word(c, i, c->seg[SEG_TR].sel);
 }
@@ -267,7 +276,7 @@ static void fetch_wide(struct cpu *c, uint16_t sel, struct desc *d)
 static void fill_system(struct cpu *c, unsigned seg, uint16_t sel, const struct desc *d)
 {
     const uint64_t base = desc_base(d) | (d->high & 0xffffffff) << 32;
-    if (cpu_long_mode(c) && !canonical(base))
+    if (cpu_long_mode(c) && !canonical_base(c, base))
         fault_gp(c);
     seg_fill(c, seg, sel, d);
     c->seg[seg].base = base;
@@ -331,19 +340,21 @@ static void load_dt(struct cpu *c, const struct insn *i, struct dtable *t)
     uint64_t base = mem_ld(c, la + 2, size);
     if (size == 4 && i->osize == 2)
         base &= 0xffffff;
-    if (size == 8 && !canonical(base))
+    if (size == 8 && !canonical_base(c, base))
         fault_gp(c);
     *t = (struct dtable){.base = base, .limit = limit};
 }
 
 void op_sgdt(struct cpu *c, const struct insn *i)
 {
+    umip_check(c);
     desc_intercept(c, i, VMX_SGDT);
     store_dt(c, i, &c->gdtr);
 }
 
 void op_sidt(struct cpu *c, const struct insn *i)
 {
+    umip_check(c);
     desc_intercept(c, i, VMX_SIDT);
     store_dt(c, i, &c->idtr);
 }
@@ -366,6 +377,7 @@ void op_lidt(struct cpu *c, const struct insn *i)
 
 void op_smsw(struct cpu *c, const struct insn *i)
 {
+    umip_check(c);
     write_word(c, i, c->non_root ? vmx_guest_cr0(c) : c->cr0);
 }
 

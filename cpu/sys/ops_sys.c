@@ -2,7 +2,7 @@
  * Privileged and waiting instructions, software interrupts, system calls, FSGSBASE, time (SDM
  * 2A-2C).
  *
- * Not modelled: MONITOR/MWAIT (not announced), performance counters (RDPMC raises #GP).
+ * Not modelled: performance counters (RDPMC raises #GP).
  */
 #include "cpu/sys/sys_int.h"
 
@@ -68,7 +68,7 @@ void op_invlpg(struct cpu *c, const struct insn *i)
         la += c->seg[i->seg].base;
     if (c->non_root)
         vmx_intercept_insn(c, VMX_EXIT_INVLPG, la);
-    if (canonical(la))
+    if (canonical_base(c, la))
         mmu_invlpg(c, la);
 }
 
@@ -83,7 +83,7 @@ void op_invpcid(struct cpu *c, const struct insn *i)
     const uint64_t type = reg_get(c, i->d, wide(c));
     mmu_ld_bytes(c, insn_la(c, i, 16, ACC_R), desc, 16);
     if (type > 3 || desc[0] >> 12 || (type < 2 && (desc[0] & 0xfff) && !(c->cr4 & CR4_PCIDE)) ||
-        (type == 0 && !canonical(desc[1])))
+        (type == 0 && !canonical_base(c, desc[1])))
         fault_gp(c);
     mmu_invpcid(c, (unsigned)type, (uint16_t)desc[0], desc[1]);
 }
@@ -181,7 +181,7 @@ void op_sysret(struct cpu *c, const struct insn *i)
     const bool code64 = i->osize == 8;
     if (!(c->efer & EFER_SCE) || !cpu_code64(c))
         fault_ud(c);
-    if (c->cpl || (code64 && !canonical(c->r[R_CX])))
+    if (c->cpl || (code64 && !canonical(c, c->r[R_CX])))
         fault_gp(c);
     const uint16_t sel = (uint16_t)(c->star >> 48);
     c->rip = code64 ? c->r[R_CX] : (uint32_t)c->r[R_CX];
@@ -212,7 +212,7 @@ void op_sysexit(struct cpu *c, const struct insn *i)
     const uint16_t sel = (uint16_t)(c->sysenter_cs & 0xfffc);
     if (cpu_real(c) || !sel || c->cpl)
         fault_gp(c);
-    if (code64 && (!canonical(c->r[R_CX]) || !canonical(c->r[R_DX])))
+    if (code64 && (!canonical(c, c->r[R_CX]) || !canonical(c, c->r[R_DX])))
         fault_gp(c);
     c->r[R_SP] = code64 ? c->r[R_CX] : (uint32_t)c->r[R_CX];
     c->rip = code64 ? c->r[R_DX] : (uint32_t)c->r[R_DX];
@@ -246,7 +246,7 @@ static void write_base(struct cpu *c, const struct insn *i, unsigned seg)
 {
     need_fsgsbase(c);
     const uint64_t v = reg_get(c, i->s, i->osize);
-    if (!canonical(v))
+    if (!canonical_base(c, v))
         fault_gp(c);
     c->seg[seg].base = v;
 }
@@ -387,6 +387,41 @@ void op_hlt(struct cpu *c, const struct insn *i)
         trace_emit(c->trace, TP_cpu_halt, (uint8_t)c->index, cpu_icount(c), clock_now(c->clock),
                    cpu_rip(c), 0, 0, 0, 0, 0);
     c->activity = CPU_HALTED;
+}
+
+static void need_monitor(struct cpu *c)
+{
+    if (c->cpl || !(c->misc_enable & MISC_ENABLE_MONITOR))
+        fault_ud(c);
+}
+
+void op_monitor(struct cpu *c, const struct insn *i)
+{
+    need_monitor(c);
+    if (c->non_root)
+        vmx_intercept_insn(c, VMX_EXIT_MONITOR, 0);
+    if ((uint32_t)c->r[R_CX])
+        fault_gp(c);
+    const uint64_t off = i->flags & INSN_A32   ? (uint32_t)c->r[R_AX]
+                         : i->flags & INSN_A16 ? (uint16_t)c->r[R_AX]
+                                               : c->r[R_AX];
+    mmu_monitor_arm(c, seg_linear(c, i->seg, off, 1, ACC_R));
+}
+
+/* A wait for a store to the armed line or an event; not armed: nothing. */
+void op_mwait(struct cpu *c, const struct insn *i)
+{
+    const bool armed = c->mon_line != UINT64_MAX;
+    (void)i;
+    need_monitor(c);
+    if (c->non_root)
+        vmx_intercept_insn(c, VMX_EXIT_MWAIT, armed);
+    if ((uint32_t)c->r[R_CX] & ~1u)
+        fault_gp(c);
+    if (!armed)
+        return;
+    c->mwait_break = c->r[R_CX] & 1;
+    c->activity = CPU_MWAIT;
 }
 
 op_fn op_xchg_ra; /* cpu/interp */

@@ -143,7 +143,7 @@ uint64_t seg_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len
     const int vec = seg == SEG_SS ? EXC_SS : EXC_GP;
     if (cpu_code64(c)) {
         const uint64_t la = seg >= SEG_FS ? s->base + off : off;
-        if (!canonical(la) || !canonical(la + len - 1))
+        if (!canonical(c, la) || !canonical(c, la + len - 1))
             cpu_fault(c, vec, 0);
         return la;
     }
@@ -171,7 +171,7 @@ struct stk stk_current(struct cpu *c)
 static uint64_t stk_linear(struct cpu *c, const struct stk *s, uint64_t sp, unsigned size)
 {
     if (s->mask == ~0ull) {
-        if (!canonical(sp) || !canonical(sp + size - 1))
+        if (!canonical(c, sp) || !canonical(c, sp + size - 1))
             cpu_fault(c, EXC_SS, s->err);
         return sp;
     }
@@ -259,7 +259,7 @@ uint64_t tss64_rsp(struct cpu *c, unsigned offset, uint32_t ext)
     if (offset + 7 > tr->limit)
         cpu_fault(c, EXC_TS, sel_err(tr->sel) | ext);
     const uint64_t rsp = mmu_ld_sys(c, tr->base + offset, 8);
-    if (!canonical(rsp))
+    if (!canonical(c, rsp))
         cpu_fault(c, EXC_SS, ext);
     return rsp;
 }
@@ -269,7 +269,7 @@ uint64_t tss64_rsp(struct cpu *c, unsigned offset, uint32_t ext)
 uint64_t seg_branch_target(struct cpu *c, uint64_t rip)
 {
     if (cpu_code64(c)) {
-        if (!canonical(rip))
+        if (!canonical(c, rip))
             fault_gp(c);
         return rip;
     }
@@ -282,7 +282,7 @@ uint64_t seg_branch_target(struct cpu *c, uint64_t rip)
 uint64_t code_offset_check(struct cpu *c, const struct desc *cs, uint64_t off, uint32_t err)
 {
     if (cpu_long_mode(c) && (desc_attr(cs) & SA_L)) {
-        if (!canonical(off))
+        if (!canonical(c, off))
             cpu_fault(c, EXC_GP, err);
         return off;
     }

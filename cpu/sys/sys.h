@@ -9,7 +9,7 @@
 
 #include "cpu/cpu.h"
 
-#define CPU_PHYS_BITS 40 /* physical and linear address widths, as CPUID 80000008 says */
+#define CPU_PHYS_BITS   40 /* physical and linear address widths, as CPUID 80000008 says */
 #define CPU_LINEAR_BITS 48
 
 /* Kinds of event delivery, numbered as in VM-entry interruption information (SDM 3C 25.8.3). */
@@ -45,8 +45,8 @@ void event_debug_trap(struct cpu *c, uint64_t dr6_bits);
 void event_check_code_bp(struct cpu *c, uint64_t la);
 
 /* Segment loads (SDM 3A 5, 6): all checks; cpl/rpl rules by target register. */
-void seg_load(struct cpu *c, unsigned seg, uint16_t sel);          /* MOV Sreg, POP Sreg, LxS */
-void seg_load_real(struct cpu *c, unsigned seg, uint16_t sel);     /* real and VM86 modes */
+void seg_load(struct cpu *c, unsigned seg, uint16_t sel);      /* MOV Sreg, POP Sreg, LxS */
+void seg_load_real(struct cpu *c, unsigned seg, uint16_t sel); /* real and VM86 modes */
 void seg_far_jump(struct cpu *c, uint16_t sel, uint64_t off, unsigned osize);
 void seg_far_call(struct cpu *c, uint16_t sel, uint64_t off, unsigned osize, uint64_t ret_rip);
 void seg_far_ret(struct cpu *c, unsigned osize, unsigned pop_bytes);

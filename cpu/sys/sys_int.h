@@ -77,9 +77,15 @@ static inline uint32_t sel_err(uint16_t sel)
 {
     return sel & ~3u;
 }
-static inline bool canonical(uint64_t la)
+static inline bool canonical(const struct cpu *c, uint64_t la)
 {
-    return (uint64_t)(((int64_t)la >> 47) + 1) <= 1;
+    return cpu_canonical(c, la);
+}
+/* Bases and MSRs that hold addresses go by the width that the processor supports, whatever CR4
+ * says now. */
+static inline bool canonical_base(const struct cpu *c, uint64_t la)
+{
+    return la_canonical(la, cpu_has(c, F_LA57) ? 57 : 48);
 }
 
 /* semantic functions of the rows */

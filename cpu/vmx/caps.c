@@ -195,6 +195,7 @@ void vmx_env_of(const struct cpu *c, struct vmx_env *e)
     e->efer_valid = efer_valid(c);
     e->current = c->vmx->current;
     e->lma = c->efer & EFER_LMA;
+    e->la57 = cpu_has(c, F_LA57);
     e->read32 = env_read32;
     e->opaque = (void *)(uintptr_t)c;
 }

@@ -39,9 +39,11 @@ static inline bool fixed_ok(uint64_t v, uint64_t fixed0, uint64_t fixed1)
     return (v & fixed0) == fixed0 && !(v & ~fixed1);
 }
 
-static inline bool canonical(uint64_t a)
+/* by the width that the processor supports; `e` is the environment of the rule */
+#define canonical(a) la_fits(e, a)
+static inline bool la_fits(const struct vmx_env *e, uint64_t a)
 {
-    return (uint64_t)((int64_t)a >> 47) + 1 <= 1;
+    return (uint64_t)((int64_t)a >> (e->la57 ? 56 : 47)) + 1 <= 1;
 }
 
 static inline bool pat_ok(uint64_t pat)

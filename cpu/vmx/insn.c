@@ -350,7 +350,7 @@ void op_invvpid(struct cpu *c, const struct insn *i)
         return;
     }
     mmu_ld_bytes(c, insn_la(c, i, sizeof d, ACC_R), &d, sizeof d);
-    const bool canonical = (uint64_t)((int64_t)d.gla >> 47) + 1 <= 1;
+    const bool canonical = la_canonical(d.gla, cpu_has(c, F_LA57) ? 57 : 48);
     if (d.vpid > 0xffff || (type != INVVPID_ALL && d.vpid == 0) ||
         (type == INVVPID_ADDR && !canonical)) {
         fail(c, VMX_ERR_INV_OPERAND);

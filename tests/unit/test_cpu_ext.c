@@ -164,8 +164,217 @@ START_TEST(rdpid_reads_tsc_aux)
 }
 END_TEST
 
+#define AREA 0x40000ull
+
+/* XCR0 with all components that the model has; EDX:EAX asks for all. */
+static struct cpu *start_xsave(void)
+{
+    struct cpu *c = start("max");
+    cr4_set(c, c->cr4 | CR4_OSFXSR | CR4_OSXSAVE | CR4_PKE);
+    uint32_t v[4];
+    cpuid_query(c, 0xd, 0, v);
+    c->xcr0 = v[0];
+    c->r[R_AX] = c->r[R_DX] = ~0u;
+    c->r[R_BX] = AREA;
+    return c;
+}
+
+START_TEST(cpuid_tells_the_components_and_the_size_of_the_xsave_area)
+{
+    uint32_t v[4], k[4];
+    struct cpu *c = start_xsave();
+    cpuid_query(c, 0xd, 0, v);
+    ck_assert_uint_eq(v[0] & 0x203, 0x203);
+    ck_assert_uint_eq(v[1], v[2]); /* all are on */
+    cpuid_query(c, 0xd, 9, k);
+    ck_assert_uint_eq(k[0], 8);
+    ck_assert_uint_le(k[1] + k[0], v[2]);
+    c->xcr0 = 3;
+    cpuid_query(c, 0xd, 0, v);
+    ck_assert_uint_eq(v[1], 576);
+    cpuid_query(c, 0xd, 1, v);
+    ck_assert_uint_eq(v[0] & 0xf, 0xf);
+    ck_assert_uint_eq(v[1], 576);
+    start("v2");
+    cpuid_query(r.c, 0xd, 0, v);
+    ck_assert_uint_eq(v[0], 3);
+    ck_assert_uint_eq(v[2], 576);
+}
+END_TEST
+
+START_TEST(xsave_keeps_pkru_at_its_offset_and_xrstor_brings_it_back)
+{
+    uint32_t k[4];
+    struct cpu *c = start_xsave();
+    cpuid_query(c, 0xd, 9, k);
+    PUT(CODE, 0x0f, 0xae, 0x23, 0xf4, 0x0f, 0xae, 0x2b, 0xf4); /* xsave [rbx]; hlt; xrstor [rbx] */
+    c->pkru = 0xabcd1234;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq((uint32_t)rig_ld64(&r, AREA + k[1]), 0xabcd1234);
+    ck_assert_uint_eq(rig_ld64(&r, AREA + 512), c->xcr0);
+    c->pkru = 0;
+    c->activity = CPU_ACTIVE;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->pkru, 0xabcd1234);
+}
+END_TEST
+
+START_TEST(xsaves_packs_components_and_xrstors_wants_the_packed_form)
+{
+    struct cpu *c = start_xsave();
+    const uint64_t mask = 0x201;
+    PUT(CODE, 0x0f, 0xc7, 0x2b, 0xf4, 0x0f, 0xc7, 0x1b, 0xf4); /* xsaves; hlt; xrstors; hlt */
+    c->pkru = 0x50;                                            /* key 0 is free */
+    c->r[R_AX] = mask;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(rig_ld64(&r, AREA + 512), mask);
+    ck_assert_uint_eq(rig_ld64(&r, AREA + 520), 1ull << 63 | mask);
+    ck_assert_uint_eq(rig_ld64(&r, AREA + 576), 0x50);
+    c->pkru = 0;
+    c->activity = CPU_ACTIVE;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->pkru, 0x50);
+    rig_st64(&r, AREA + 520, 0); /* the standard form */
+    c->activity = CPU_ACTIVE;
+    c->rip = CODE + 4;
+    ck_assert_int_eq(run(), EXC_GP);
+    ck_assert(msr_write(c, MSR_XSS, 0));
+    ck_assert(!msr_write(c, MSR_XSS, 1 << 8));
+}
+END_TEST
+
+START_TEST(protection_keys_deny_data_accesses_to_user_pages_only)
+{
+    struct cpu *c = start("max");
+    const uint64_t user = 0x40000000, sup = 0x40200000;
+    rig_map(&r, c->cr3, user, 0x50000, PTE_P | PTE_W | PTE_U | 5ull << 59, 12);
+    rig_map(&r, c->cr3, sup, 0x51000, PTE_P | PTE_W | 5ull << 59, 12);
+    c->pkru = 1u << 10;                                  /* key 5: no access */
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(c, user)), -1); /* CR4.PKE is clear */
+    cr4_set(c, c->cr4 | CR4_PKE);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(c, user)), EXC_PF);
+    ck_assert_uint_eq(c->fault_err, PFE_P | PFE_PK);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(c, sup)), -1);
+    c->r[R_AX] = 2u << 10; /* writes denied */
+    c->r[R_CX] = c->r[R_DX] = 0;
+    PUT(CODE, 0x0f, 0x01, 0xef, 0x0f, 0x01, 0xee, 0xf4); /* wrpkru; rdpkru */
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_AX], 2u << 10);
+    ck_assert_int_eq(RIG_TRY(&r, mem_ld8(c, user)), -1);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(c, user, 1)), EXC_PF);
+    ck_assert_uint_eq(c->fault_err, PFE_P | PFE_W | PFE_PK);
+    cr0_set(c, c->cr0 & ~(uint64_t)CR0_WP);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(c, user, 1)), -1);
+    rig_set_cpl(&r, 3);
+    ck_assert_int_eq(RIG_TRY(&r, mem_st8(c, user, 1)), EXC_PF);
+    ck_assert_uint_eq(c->fault_err, PFE_P | PFE_W | PFE_U | PFE_PK);
+}
+END_TEST
+
+START_TEST(umip_keeps_user_code_from_the_descriptor_tables)
+{
+    static const uint8_t code[5][4] = {{0x0f, 0x01, 0x03},
+                                       {0x0f, 0x01, 0x0b},
+                                       {0x0f, 0x00, 0x03},
+                                       {0x0f, 0x00, 0x0b},
+                                       {0x0f, 0x01, 0xe0}}; /* sgdt sidt sldt str smsw */
+    for (unsigned n = 0; n < 5; n++) {
+        for (unsigned umip = 0; umip < 2; umip++) {
+            struct cpu *c = start("max");
+            c->r[R_BX] = AREA;
+            cr4_set(c, c->cr4 | (umip ? CR4_UMIP : 0));
+            put(CODE, code[n], 4);
+            rig_set_cpl(&r, 3);
+            struct rig *const p = &r;
+            const int vec = RIG_TRY(p, cpu_run(c, 1));
+            (void)vec;
+            ck_assert_uint_eq(c->rip == CODE + 3, !umip);
+        }
+    }
+}
+END_TEST
+
+START_TEST(five_levels_reach_57_bits)
+{
+    struct cpu *c = start("max");
+    const uint64_t la = 0x00ab000000123000ull, top = rig_new_table(&r), old = c->cr3;
+    rig_st64(&r, top, old | PTE_P | PTE_W | PTE_U); /* the low 48 bits as before */
+    const uint64_t sub = rig_new_table(&r);
+    rig_st64(&r, top + (la >> 48 & 511) * 8, sub | PTE_P | PTE_W | PTE_U);
+    rig_map(&r, sub, la & 0xffffffffffffull, 0x60000, PTE_P | PTE_W, 12);
+    rig_st64(&r, 0x60000, 0x1122334455667788ull);
+    ck_assert_int_eq(RIG_TRY(&r, cr_write(c, 4, c->cr4 | CR4_LA57)), EXC_GP); /* in long mode */
+    ck_assert_int_eq(RIG_TRY(&r, (void)seg_linear(c, SEG_DS, la, 8, ACC_R)), EXC_GP);
+    c->cr3 = top;
+    cr4_set(c, c->cr4 | CR4_LA57);
+    ck_assert_int_eq(RIG_TRY(&r, (void)seg_linear(c, SEG_DS, la, 8, ACC_R)), -1);
+    ck_assert_uint_eq(mem_ld64(c, la), 0x1122334455667788ull);
+    PUT(CODE, 0x48, 0x8b, 0x03, 0xf4); /* mov rax, [rbx] */
+    c->r[R_BX] = la;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_AX], 0x1122334455667788ull);
+    ck_assert_int_eq(RIG_TRY(&r, (void)seg_linear(c, SEG_DS, 1ull << 56, 8, ACC_R)), EXC_GP);
+    ck_assert(msr_write(c, MSR_KERNEL_GS_BASE, la));
+    ck_assert(!msr_write(c, MSR_KERNEL_GS_BASE, 1ull << 57));
+}
+END_TEST
+
+START_TEST(mwait_ends_with_a_store_to_the_armed_line)
+{
+    struct cpu *c = start("max");
+    PUT(CODE, 0x0f, 0x01, 0xc8, 0x0f, 0x01, 0xc9, 0xff, 0xc3, 0xf4); /* monitor; mwait; inc ebx */
+    c->r[R_AX] = AREA + 0x44;
+    mem_st8(c, AREA, 1); /* a fast write tag that MONITOR must drop */
+    ck_assert_int_eq(cpu_run(c, 100), CPU_STOP_IDLE);
+    ck_assert_int_eq(c->activity, CPU_MWAIT);
+    rig_st64(&r, AREA + 0x38, 1); /* the line before */
+    ck_assert_int_eq(cpu_run(c, 100), CPU_STOP_IDLE);
+    mem_st8(c, AREA + 0x7f, 1);
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_BX], 1);
+    c->activity = CPU_ACTIVE; /* not armed any more: MWAIT does not wait */
+    c->rip = CODE + 3;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_BX], 2);
+}
+END_TEST
+
+START_TEST(mwait_with_the_break_extension_ends_by_a_masked_interrupt)
+{
+    struct cpu *c = start("max");
+    PUT(CODE, 0x0f, 0x01, 0xc8, 0xff, 0xc1, 0x0f, 0x01, 0xc9, 0xf4); /* ecx = 1 for mwait */
+    c->r[R_AX] = AREA;
+    ck_assert_int_eq(cpu_run(c, 100), CPU_STOP_IDLE);
+    ck_assert(!event_pending(c));
+    cpu_signals.set_intr(c, true);
+    ck_assert(event_pending(c));
+    ck_assert_int_eq(run(), -1);
+}
+END_TEST
+
+START_TEST(btf_stops_single_steps_at_taken_branches_only)
+{
+    struct cpu *c = start("v2");
+    /* nop; nop; jmp +2; ud2; hlt */
+    PUT(CODE, 0x90, 0x90, 0xeb, 0x02, 0x0f, 0x0b, 0xf4);
+    c->debugctl = DEBUGCTL_BTF;
+    cpu_set_rflags(c, FL_TF);
+    ck_assert_int_eq(run(), EXC_DB);
+    ck_assert_uint_eq(rig_ld64(&r, c->r[R_SP]), CODE + 6);
+    ck_assert_uint_eq(c->debugctl, 0);
+}
+END_TEST
+
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
       gigabyte_pages_are_reserved_without_their_feature,
-      random_numbers_follow_the_seed_and_are_state, rdpid_reads_tsc_aux)
+      random_numbers_follow_the_seed_and_are_state, rdpid_reads_tsc_aux,
+      cpuid_tells_the_components_and_the_size_of_the_xsave_area,
+      xsave_keeps_pkru_at_its_offset_and_xrstor_brings_it_back,
+      xsaves_packs_components_and_xrstors_wants_the_packed_form,
+      protection_keys_deny_data_accesses_to_user_pages_only,
+      umip_keeps_user_code_from_the_descriptor_tables, five_levels_reach_57_bits,
+      mwait_ends_with_a_store_to_the_armed_line,
+      mwait_with_the_break_extension_ends_by_a_masked_interrupt,
+      btf_stops_single_steps_at_taken_branches_only)
