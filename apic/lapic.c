@@ -3,7 +3,7 @@
  *
  * Workload: Linux in x2APIC mode writes EOI, TSC_DEADLINE and ICR; each is one MSR access. State
  * that decides about interrupts (highest IRR and ISR) is recomputed after every change.
- * Not modelled: focus processor, arbitration, CMCI, remote read, thermal and performance events.
+ * Not modelled: focus processor, arbitration, CMCI, remote read, thermal events.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -629,6 +629,16 @@ static void set_cr8(void *apic, uint8_t cr8)
     update(l);
 }
 
+static void pmi(void *apic)
+{
+    struct lapic *l = apic;
+    const uint32_t e = l->lvt[LVT_PERF];
+    if (e & LAPIC_MASKED)
+        return;
+    l->lvt[LVT_PERF] |= LAPIC_MASKED;
+    lapic_accept(l, (uint8_t)e, (e & LAPIC_DELIVERY) >> LAPIC_DELIVERY_SHIFT, false);
+}
+
 static void init(void *apic)
 {
     lapic_init_signal(apic);
@@ -642,6 +652,7 @@ const struct lp_apic_ops lapic_ops = {
     .msr_write = msr_write,
     .mmio_read = mmio_read,
     .mmio_write = mmio_write,
+    .pmi = pmi,
     .init = init,
 };
 

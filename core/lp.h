@@ -22,6 +22,8 @@ struct lp_apic_ops {
     /* xAPIC page; offset 0..4095, any size; only called while the page is enabled */
     uint64_t (*mmio_read)(void *apic, uint32_t offset, unsigned size);
     void (*mmio_write)(void *apic, uint32_t offset, unsigned size, uint64_t value);
+    /* A performance counter overflowed: the interrupt of its LVT entry, which masks itself. */
+    void (*pmi)(void *apic);
     /* The processor takes an INIT: registers to their INIT values; base address and mode stay. */
     void (*init)(void *apic);
 };

@@ -93,6 +93,7 @@ enum {
     ATTN_VMX = 1 << 5,   /* windows, MTF, preemption timer, TPR threshold: vmx_window_check */
     ATTN_DEBUG = 1 << 6, /* debugger: breakpoints, single-step, instruction trace (slow loop) */
     ATTN_STOP = 1 << 7,  /* leave cpu_run at the next boundary: kick, PAUSE, exit request */
+    ATTN_PMU = 1 << 9,   /* pmu_poll: a counter overflowed, or what counts has changed */
     ATTN_CODE = 1 << 8,  /* engine's own: the running block was overwritten */
 };
 
@@ -138,6 +139,8 @@ struct cpu {
     uint64_t lf_res, lf_aux; /* lazy flags while not pinned (cpu/flags.h) */
     int64_t budget;          /* instructions left in this slice */
     uint64_t icount_end;     /* position when budget reaches 0 */
+    uint64_t slice_end;      /* position where cpu_run returns; budget may end before (PMU) */
+    bool pmu_on;             /* a performance counter is enabled */
     const struct insn *cur;  /* instruction being executed by a slow path; NULL outside of blocks */
     struct jump_entry *jump; /* jump cache (cpu/interp/engine.h) */
     struct block *link_from; /* block to link to the next one looked up, or NULL */
@@ -174,8 +177,16 @@ struct cpu {
     uint32_t pkru;
     uint64_t mon_line;   /* MONITOR: machine address of the armed line, or UINT64_MAX */
     uint8_t mwait_break; /* MWAIT: interrupts end it even when masked */
-    uint64_t rng_draws;  /* RDRAND and RDSEED done */
-    uint8_t activity;    /* enum cpu_activity */
+    struct cpu_pmu {     /* cpu/sys/pmu.c; counters 0-3 are general, 4-6 fixed */
+        uint64_t counter[7], sel[4], fixed_ctrl, global_ctrl, global_status;
+        uint64_t at, branches; /* position and branches since the counters were right */
+        uint8_t pmi;           /* an overflow has yet to interrupt */
+        /* derived */
+        uint8_t insn_mask, branch_mask; /* counters that count now */
+        uint64_t branch_left;           /* branches until an overflow interrupts */
+    } pmu;
+    uint64_t rng_draws; /* RDRAND and RDSEED done */
+    uint8_t activity;   /* enum cpu_activity */
     uint8_t sipi_vector;
     uint64_t pending_db; /* DR6 bits of a debug trap not yet delivered */
     uint64_t pdpte[4];   /* PAE: loaded at CR3 writes */
@@ -226,6 +237,7 @@ enum {
     MODE_PROT = 1 << 4,    /* CR0.PE and not VM86 */
     MODE_USER = 1 << 5,    /* CPL 3 */
     MODE_DEBUG = 1 << 6,   /* blocks built for the debugger's slow loop */
+    MODE_COUNT = 1 << 8,   /* retired branches are counted (cpu/sys/pmu.h) */
     MODE_VMX = 1 << 7,     /* non-root: intercepted instructions take the slow form */
 };
 

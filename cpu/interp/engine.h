@@ -73,7 +73,7 @@ const struct insn *step_decode(struct cpu *c, uint64_t la);
 
 /* fast.c: choose i->fn for all instructions of a new block */
 void fast_assign(const struct engine *e, struct block *b);
-insn_fn h_sem, h_end, h_fall, h_fall_out, h_nop, h_dead;
+insn_fn h_sem, h_end, h_count, h_fall, h_fall_out, h_nop, h_dead;
 
 static inline uint64_t jump_key(const struct cpu *c)
 {

@@ -9,6 +9,7 @@
 
 #include "cpu/decode/decode.h"
 #include "cpu/interp/ops.h"
+#include "cpu/sys/pmu.h"
 
 /* Generic handler: the semantic function, then the next instruction. */
 __attribute__((noinline)) void h_sem(PARAMS)
@@ -41,6 +42,13 @@ __attribute__((noinline)) void h_end(PARAMS)
     insn_sem(i)(c, i);
     c->cur = NULL;
     c->in_insn = false;
+}
+
+/* h_end for branches while they are counted (MODE_COUNT). */
+__attribute__((noinline)) void h_count(PARAMS)
+{
+    h_end(c, i, budget, lf_res, lf_aux);
+    pmu_branch(c);
 }
 
 /* First handler of a killed block: links may still lead here. Undo the entry and look again. */
@@ -155,12 +163,15 @@ void fast_assign(const struct engine *e, struct block *b)
     if (!forms_ready)
         forms_build();
     const bool fast = e->fast && flat_mode(b->mode);
+    const bool counted = b->mode & MODE_COUNT;
     uint32_t live = FL_ARITH;
     for (unsigned n = b->n; n-- > 0;) {
         struct insn *i = &b->insn[n];
         i->fn = NULL;
         if (insn_ends(i)) {
-            if (fast && e->link && i->op < isa_row_count && !(b->flags & BLOCK_SPLIT))
+            if (counted && i->op < isa_row_count && isa_is_branch(&isa_rows[i->op]))
+                i->fn = h_count;
+            else if (fast && e->link && i->op < isa_row_count && !(b->flags & BLOCK_SPLIT))
                 i->fn = fast_branch(b, i);
             if (!i->fn)
                 i->fn = h_end;
@@ -170,7 +181,7 @@ void fast_assign(const struct engine *e, struct block *b)
             i->fn = h_sem;
         }
     }
-    if (fast && e->link && e->fuse && b->n >= 2) {
+    if (fast && e->link && e->fuse && b->n >= 2 && !counted) {
         insn_fn *fn = fast_fused(b, &b->insn[b->n - 2]);
         if (fn)
             b->insn[b->n - 2].fn = fn;

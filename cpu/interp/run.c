@@ -12,6 +12,7 @@
 
 #include "cpu/decode/decode.h"
 #include "cpu/interp/fast.h"
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys.h"
 #include "cpu/vmx/vmx.h"
 #include "mmu/mmu.h"
@@ -73,6 +74,8 @@ static void step_end(struct cpu *c)
     struct engine *e = c->engine;
     const struct isa_row *r = insn_row(&step_block(e)->insn[0]);
     e->stepping = false;
+    if ((step_block(e)->mode & MODE_COUNT) && r && isa_is_branch(r))
+        pmu_branch(c);
     if (c->non_root != e->step_non_root)
         return; /* VM entry: the new state is the guest's */
     if (e->step_shadow)
@@ -336,13 +339,19 @@ static enum cpu_stop run_loop(struct cpu *c)
         c->link_from = NULL;
         if (UNLIKELY(c->attn)) {
             c->attn &= ~(uint32_t)ATTN_CODE;
+            if (c->attn & ATTN_PMU)
+                pmu_poll(c);
             if (c->attn & ATTN_STOP) {
                 c->attn &= ~(uint32_t)ATTN_STOP;
                 return c->dbg.hit_kind == 2 ? CPU_STOP_BREAK : CPU_STOP_KICK;
             }
         }
-        if (c->budget <= 0)
-            return CPU_STOP_BUDGET;
+        if (c->budget <= 0) {
+            if (c->icount_end - (uint64_t)c->budget >= c->slice_end)
+                return CPU_STOP_BUDGET;
+            c->attn |= ATTN_PMU; /* only a counter overflows here */
+            continue;
+        }
         if (UNLIKELY(c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c))
             continue;
         if (UNLIKELY(c->activity != CPU_ACTIVE))
@@ -394,7 +403,9 @@ enum cpu_stop cpu_run(struct cpu *c, uint64_t insns)
     if (!c->jump)
         attach(c);
     c->budget = insns > INT64_MAX ? INT64_MAX : (int64_t)insns;
-    c->icount_end = pos + (uint64_t)c->budget;
+    c->icount_end = c->slice_end = pos + (uint64_t)c->budget;
+    if (c->pmu_on)
+        c->attn |= ATTN_PMU;
     c->cur = NULL;
     c->link_from = NULL;
     if (c->attn & ATTN_DEBUG)

@@ -32,3 +32,19 @@ const struct isa_row isa_rows[] = {
 #undef INSN
 
 const unsigned isa_row_count = sizeof(isa_rows) / sizeof(isa_rows[0]);
+
+bool isa_is_branch(const struct isa_row *r)
+{
+    static const uint8_t one[] = {0x9a, 0xc2, 0xc3, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 0xe0,
+                                  0xe1, 0xe2, 0xe3, 0xe8, 0xe9, 0xea, 0xeb, 0xf1, 0x70};
+    static const uint8_t two[] = {0x05, 0x07, 0x34, 0x35, 0x80};
+    if (r->map == MAP_1 && r->opcode == 0xff) /* groups 2-5: CALL and JMP */
+        return (r->attrs & A_END) != 0;
+    const uint8_t *list = r->map == MAP_1 ? one : two;
+    const unsigned n = r->map == MAP_1 ? sizeof one : r->map == MAP_0F ? sizeof two : 0;
+    for (unsigned k = 0; k < n; k++) {
+        if (list[k] == r->opcode)
+            return true;
+    }
+    return false;
+}

@@ -30,6 +30,7 @@
 #ifndef CPU_ISA_ISA_H
 #define CPU_ISA_ISA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cpu/insn.h"
@@ -240,6 +241,8 @@ enum isa_feature {
     F_XGETBV1,
     F_UMIP,
     F_LA57,
+    F_PMU,
+    F_PDCM,
     F_COUNT
 };
 #define F_WORDS 2
@@ -255,6 +258,9 @@ struct isa_row {
     uint8_t map, opcode, prefix, feature;
     uint8_t op[3];
 };
+
+/* Counted as a retired branch: near and far transfers, system calls and returns. */
+bool isa_is_branch(const struct isa_row *r);
 
 extern const struct isa_row isa_rows[];
 extern const unsigned isa_row_count;

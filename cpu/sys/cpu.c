@@ -8,6 +8,7 @@
 #include "core/dev.h"
 #include "cpu/fpu/fpu.h"
 #include "cpu/sys/cpuid.h"
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
 
 #define SIGNATURE 0x206a7u /* CPUID 1 EAX, in EDX after reset */
@@ -113,7 +114,8 @@ void cpu_reset(struct cpu *c)
     memset(c->xmm, 0, sizeof c->xmm);
     c->pat = 0x0007040600070406ull;
     c->xss = c->spec_ctrl = c->mcg_status = c->feature_control = 0;
-    c->misc_enable = 0x1801 | (cpu_has(c, F_MONITOR) ? MISC_ENABLE_MONITOR : 0);
+    c->misc_enable = 0x1801 | (cpu_has(c, F_MONITOR) ? MISC_ENABLE_MONITOR : 0) |
+                     (cpu_has(c, F_PMU) ? MISC_ENABLE_PERFMON : 0);
     c->mtrr_def = 0;
     memset(c->mtrr_fix, 0, sizeof c->mtrr_fix);
     memset(c->mtrr_base, 0, sizeof c->mtrr_base);
@@ -125,6 +127,7 @@ void cpu_reset(struct cpu *c)
     c->sipi_vector = 0;
     fields_reset(c, cpu_ext_fields);
     vmx_reset(c);
+    pmu_reset(c);
     reset_common(c);
     c->attn &= ~(uint32_t)ATTN_INTR;
 }
@@ -156,6 +159,8 @@ static bool is_flat(const struct cpu *c)
 void cpu_update_mode(struct cpu *c)
 {
     uint32_t mode = c->mode & MODE_DEBUG;
+    if (c->pmu_on)
+        pmu_level_changed(c);
     const uint32_t cs = c->seg[SEG_CS].attr;
     if ((c->efer & EFER_LMA) && (cs & SA_L))
         mode |= MODE_CODE64 | MODE_FLAT;
@@ -171,6 +176,8 @@ void cpu_update_mode(struct cpu *c)
         mode |= MODE_USER;
     if (c->non_root)
         mode |= MODE_VMX;
+    if (c->pmu.branch_mask)
+        mode |= MODE_COUNT;
     c->mode = mode;
     mmu_update_ctx(c);
 }
@@ -179,6 +186,8 @@ uint64_t cpu_hash(const struct cpu *c, uint64_t seed)
 {
     const uint64_t extra[3] = {
         cpu_rflags(c), c->attn & (ATTN_NMI | ATTN_INIT | ATTN_SIPI | ATTN_INTR), cpu_icount(c)};
+    if (c->pmu_on)
+        pmu_sync((struct cpu *)c); /* the same counters, brought up to date */
     uint64_t h = fields_hash(c, cpu_fields, seed ^ c->index);
     h = fields_hash_changed(c, cpu_ext_fields, h);
     for (unsigned n = 0; n < 3; n++)

@@ -1,12 +1,12 @@
 /*
  * CPUID by table (cpu/sys/cpuid.def) plus the leaves that depend on machine and state.
  *
- * Not modelled: cache parameters have no effect; leaf 2 refers to leaf 4; no performance
- * monitoring.
+ * Not modelled: cache parameters have no effect; leaf 2 refers to leaf 4.
  */
 #include <string.h>
 
 #include "cpu/sys/cpuid.h"
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
 #include "cpu/sys/xsave.h"
 
@@ -128,6 +128,10 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
     case 7:
         if (sub == 0 && (c->cr4 & CR4_PKE))
             r[ECX] |= 1u << 4; /* OSPKE */
+        break;
+    case 0xa:
+        if (cpu_has(c, F_PMU))
+            pmu_cpuid(r);
         break;
     case 0xb:
         leaf_b(c, sub, r);

@@ -1,11 +1,12 @@
 /*
  * RDMSR and WRMSR by table (cpu/sys/msr.def), with the checks that are due to values.
  *
- * Not modelled: machine-check banks, performance counters, last-branch records. Memory types of
+ * Not modelled: machine-check banks, last-branch records. Memory types of
  * the MTRRs and the PAT are kept but have no effect: every access is coherent here.
  */
 #include <stddef.h>
 
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
 
 struct msr_row {
@@ -195,6 +196,35 @@ MSR_WR(pat)
             return false;
     }
     c->pat = v;
+    return true;
+}
+
+MSR_RD(pmu)
+{
+    (void)r;
+    return pmu_msr_read(c, msr, v);
+}
+
+MSR_WR(pmu)
+{
+    (void)r;
+    return pmu_msr_write(c, msr, v);
+}
+
+MSR_RD(debugctl)
+{
+    (void)r, (void)msr;
+    *v = c->debugctl;
+    return true;
+}
+
+/* LBR (no effect), BTF, and with counters freezing on PMI. */
+MSR_WR(debugctl)
+{
+    (void)r, (void)msr;
+    if (v & ~(cpu_has(c, F_PMU) ? 0x1003ull : 3ull))
+        return false;
+    c->debugctl = v;
     return true;
 }
 

@@ -1,9 +1,8 @@
 /*
  * Privileged and waiting instructions, software interrupts, system calls, FSGSBASE, time (SDM
  * 2A-2C).
- *
- * Not modelled: performance counters (RDPMC raises #GP).
  */
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
 
 /* ---- control and debug registers ---- */
@@ -329,7 +328,11 @@ void op_rdpmc(struct cpu *c, const struct insn *i)
         fault_gp(c);
     if (c->non_root)
         vmx_intercept_insn(c, VMX_EXIT_RDPMC, 0);
-    fault_gp(c); /* no counters */
+    uint64_t v;
+    if (!pmu_rdpmc(c, (uint32_t)c->r[R_CX], &v))
+        fault_gp(c);
+    c->r[R_AX] = (uint32_t)v;
+    c->r[R_DX] = v >> 32;
 }
 
 /* ---- flags and waiting ---- */

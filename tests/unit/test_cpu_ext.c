@@ -365,6 +365,110 @@ START_TEST(btf_stops_single_steps_at_taken_branches_only)
 }
 END_TEST
 
+static unsigned pmis;
+static uint64_t pmi_at;
+static void fake_pmi(void *apic)
+{
+    struct cpu *c = apic;
+    pmis++;
+    pmi_at = cpu_icount(c);
+}
+
+/* General counter 0 counts `event` at all levels from here on, overflowing after n events. */
+static struct cpu *start_pmu(uint32_t event, uint64_t n)
+{
+    static const struct lp_apic_ops ops = {.pmi = fake_pmi};
+    struct cpu *c = start("max");
+    c->apic = c;
+    c->apic_ops = &ops;
+    pmis = 0;
+    ck_assert(msr_write(c, MSR_A_PMC0, (1ull << 48) - n));
+    ck_assert(msr_write(c, MSR_PERFEVTSEL0, event | 3u << 16 | 1u << 20 | 1u << 22));
+    return c;
+}
+
+/* mov ecx, 1000; l: dec ecx; jnz l; hlt: 2001 instructions, 1000 branches */
+static const uint8_t loop_code[] = {0xb9, 0xe8, 3, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xf4};
+
+START_TEST(a_counter_interrupts_exactly_behind_the_instruction_that_overflows_it)
+{
+    for (uint64_t n = 1; n < 2002; n += 333) {
+        struct cpu *c = start_pmu(0xc0, n);
+        put(CODE, loop_code, sizeof loop_code);
+        const uint64_t from = cpu_icount(c);
+        ck_assert_int_eq(run(), -1);
+        ck_assert_uint_eq(pmis, 1);
+        ck_assert_uint_eq(pmi_at - from, n);
+        uint64_t v;
+        ck_assert(msr_read(c, MSR_PMC0, &v));
+        ck_assert_uint_eq(v, cpu_icount(c) - from - n);
+        ck_assert(msr_read(c, MSR_PERF_GLOBAL_STATUS, &v));
+        ck_assert_uint_eq(v, 1);
+        ck_assert(msr_write(c, MSR_PERF_GLOBAL_OVF, 1));
+        ck_assert(msr_read(c, MSR_PERF_GLOBAL_STATUS, &v));
+        ck_assert_uint_eq(v, 0);
+    }
+}
+END_TEST
+
+START_TEST(retired_branches_are_counted_and_interrupt)
+{
+    struct cpu *c = start_pmu(0xc4, 600);
+    put(CODE, loop_code, sizeof loop_code);
+    const uint64_t from = cpu_icount(c);
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(pmis, 1);
+    ck_assert_uint_eq(pmi_at - from, 1 + 2 * 600);
+    uint64_t v;
+    ck_assert(msr_read(c, MSR_PMC0, &v));
+    ck_assert_uint_eq(v, 400);
+}
+END_TEST
+
+START_TEST(fixed_counters_follow_their_privilege_levels_and_the_global_control)
+{
+    struct cpu *c = start("max");
+    uint64_t v;
+    put(CODE, loop_code, sizeof loop_code);
+    ck_assert(msr_write(c, MSR_FIXED_CTR_CTRL, 0x231)); /* 0: OS, 1: OS and user, 2: user */
+    ck_assert(msr_write(c, MSR_PERF_GLOBAL_CTRL, 7ull << 32));
+    ck_assert_int_eq(run(), -1);
+    static const uint64_t want[3] = {2002, 2002, 0};
+    for (unsigned n = 0; n < 3; n++) {
+        ck_assert(msr_read(c, MSR_FIXED_CTR0 + n, &v));
+        ck_assert_uint_eq(v, want[n]);
+    }
+    ck_assert(msr_write(c, MSR_PERF_GLOBAL_CTRL, 0));
+    c->activity = CPU_ACTIVE;
+    c->rip = CODE;
+    ck_assert_int_eq(run(), -1);
+    c->r[R_CX] = 1u << 30;
+    PUT(CODE, 0x0f, 0x33, 0xf4); /* rdpmc */
+    c->activity = CPU_ACTIVE;
+    c->rip = CODE;
+    ck_assert_int_eq(run(), -1);
+    ck_assert_uint_eq(c->r[R_AX], 2002);
+    ck_assert(!msr_write(c, MSR_FIXED_CTR_CTRL, 4));
+    ck_assert(!msr_write(c, MSR_FIXED_CTR0, 1ull << 48));
+    ck_assert(!msr_write(c, MSR_PERF_GLOBAL_STATUS, 0));
+    ck_assert(msr_write(c, MSR_PMC0, 0x80000000u));
+    ck_assert(msr_read(c, MSR_PMC0, &v));
+    ck_assert_uint_eq(v, 0xffff80000000ull);
+}
+END_TEST
+
+START_TEST(without_the_pmu_there_are_no_counters)
+{
+    struct cpu *c = start("max,-pmu");
+    uint32_t v[4];
+    cpuid_query(c, 0xa, 0, v);
+    ck_assert_uint_eq(v[0] | v[1] | v[2] | v[3], 0);
+    ck_assert(!msr_write(c, MSR_PERF_GLOBAL_CTRL, 0));
+    PUT(CODE, 0x0f, 0x33, 0xf4);
+    ck_assert_int_eq(run(), EXC_GP);
+}
+END_TEST
+
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
@@ -377,4 +481,8 @@ SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_a
       umip_keeps_user_code_from_the_descriptor_tables, five_levels_reach_57_bits,
       mwait_ends_with_a_store_to_the_armed_line,
       mwait_with_the_break_extension_ends_by_a_masked_interrupt,
-      btf_stops_single_steps_at_taken_branches_only)
+      btf_stops_single_steps_at_taken_branches_only,
+      a_counter_interrupts_exactly_behind_the_instruction_that_overflows_it,
+      retired_branches_are_counted_and_interrupt,
+      fixed_counters_follow_their_privilege_levels_and_the_global_control,
+      without_the_pmu_there_are_no_counters)
