@@ -143,6 +143,8 @@ struct cpu {
     bool pmu_on;             /* a performance counter is enabled */
     const struct insn *cur;  /* instruction being executed by a slow path; NULL outside of blocks */
     struct jump_entry *jump; /* jump cache (cpu/interp/engine.h) */
+    uint64_t jump_key;       /* what its entries must carry to be current ... */
+    uint64_t jump_key_g;     /* ... or this one: code in global pages, any address space */
     struct block *link_from; /* block to link to the next one looked up, or NULL */
     uint32_t link_slot;
     insn_fn *next_fn; /* DISPATCH=loop builds: what the trampoline calls next, and its args */
@@ -278,6 +280,13 @@ uint64_t cpu_rflags(const struct cpu *c);
 void cpu_set_rflags(struct cpu *c, uint64_t value); /* raw, no checks; updates mode/ctx/attn */
 
 uint64_t cpu_tsc(const struct cpu *c); /* what RDTSC reads outside VMX offsets */
+
+/* After a change of mode, ctx or code_gen. `guest` names the set of global translations in use. */
+static inline void cpu_jump_keys(struct cpu *c, unsigned guest)
+{
+    c->jump_key = c->code_gen << 24 | (uint64_t)c->mode << 12 | c->ctx;
+    c->jump_key_g = 1ull << 63 | c->code_gen << 24 | (uint64_t)c->mode << 12 | guest;
+}
 
 static inline bool cpu_has(const struct cpu *c, enum isa_feature f)
 {

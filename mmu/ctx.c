@@ -129,6 +129,13 @@ static void ctx_set(struct cpu *c)
         cls = CLS_SUP | wp | (c->eflags & FL_AC ? 0 : smap);
     c->ctx = base | cls;
     m->ctx_sys = base | CLS_SUP | wp | smap;
+    cpu_jump_keys(c, (unsigned)(m->guest - m->guests));
+}
+
+void mmu_code_changed(struct cpu *c)
+{
+    c->code_gen++;
+    cpu_jump_keys(c, c->mmu->guest ? (unsigned)(c->mmu->guest - c->mmu->guests) : 0);
 }
 
 void mmu_update_ctx(struct cpu *c)
@@ -156,6 +163,12 @@ void mmu_update_ctx(struct cpu *c)
     }
     if (m->as->slot_epoch != m->slot_epoch)
         as_take_slot(c, m->as);
+    struct mmu_guest *const g = m->guest;
+    if (g->jump_gserial != g->gserial || g->jump_mode != mode) {
+        g->jump_gserial = g->gserial;
+        g->jump_mode = mode;
+        c->code_gen++;
+    }
     ctx_set(c);
 }
 
@@ -209,6 +222,12 @@ static bool huge_has(const uint64_t f[4], uint64_t la)
     return f[bit / 64] >> (bit % 64) & 1;
 }
 
+static void l2_drop(struct cpu *c, struct l2_entry *e)
+{
+    e->serial = 0;
+    l2_code_gone(c, e);
+}
+
 /* One page of every as that the predicate of INVLPG/INVPCID/INVVPID names. pcid_key: as key or
  * 0. */
 static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *as, uint64_t la,
@@ -230,7 +249,7 @@ static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *a
         for (unsigned w = 0; w < L2_WAYS; w++) {
             if (e[w].tag == base &&
                 ((as && e[w].serial == as->serial) || (globals && e[w].serial == g->gserial)))
-                e[w].serial = 0;
+                l2_drop(c, &e[w]);
         }
         if (!large)
             break;
@@ -239,7 +258,7 @@ static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *a
             e = m->l2[(other >> 21) & (L2_SETS - 1)];
             for (unsigned w = 0; w < L2_WAYS; w++) {
                 if (e[w].tag == ((other >> 21 << 21) | 1))
-                    e[w].serial = 0;
+                    l2_drop(c, &e[w]);
             }
         }
     }
@@ -261,7 +280,6 @@ void mmu_invlpg(struct cpu *c, uint64_t la)
         guest_drop_page(c, g, a, la, true);
     }
     as->ps_serial = m->next_ps++;
-    c->code_gen++;
     mmu_update_ctx(c);
 }
 
@@ -281,7 +299,6 @@ void mmu_invpcid(struct cpu *c, unsigned type, uint16_t pcid, uint64_t la)
         } else {
             as->ps_serial = m->next_ps++;
             guest_drop_page(c, m->guest, as, la, false);
-            c->code_gen++;
         }
     }
     mmu_update_ctx(c);
@@ -341,7 +358,6 @@ void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la)
                 guest_drop_page(c, g, &m->ases[j], la, true);
             }
         }
-        c->code_gen++;
     }
     mmu_update_ctx(c);
 }

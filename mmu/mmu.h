@@ -21,6 +21,13 @@ void mmu_free(struct mmu *m);
  * privilege; raises #PF/VM exits with the fetch error code. *host is NULL when it is not RAM. */
 uint64_t mmu_fetch_page(struct cpu *c, uint64_t la, void **host);
 
+/* Right after mmu_fetch_page: is the page global, the same in every address space? */
+bool mmu_fetch_is_global(const struct cpu *c, uint64_t la);
+/* Fetches may give something else than before: no entry of the jump cache is current, or none of
+ * one page. */
+void mmu_code_changed(struct cpu *c);
+void engine_forget_page(struct cpu *c, uint64_t la);
+
 /* Translate without side effects or faults (debugger, tracer): false when not mapped. */
 struct mmu_view {
     uint64_t gpa, hpa; /* of the byte */

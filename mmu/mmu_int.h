@@ -64,9 +64,10 @@ struct mmu_guest {
     uint32_t gserial;
     uint32_t gen; /* counts flushes of all its address spaces */
     uint64_t ept_serial;
-    uint64_t huge[4];       /* filter: 1 GiB regions with 1 GiB pages */
-    uint64_t large[64];     /* filter: 2 MiB regions with guest-large pages */
-    uint64_t fragments[64]; /* those whose L2 entries are smaller than the guest page */
+    uint32_t jump_gserial, jump_mode; /* when jump cache entries of global pages were made */
+    uint64_t huge[4];                 /* filter: 1 GiB regions with 1 GiB pages */
+    uint64_t large[64];               /* filter: 2 MiB regions with guest-large pages */
+    uint64_t fragments[64];           /* those whose L2 entries are smaller than the guest page */
 };
 #define MMU_GUESTS 32
 static inline unsigned large_bit(uint64_t la)
@@ -125,6 +126,7 @@ struct fetch_entry {
     uint64_t tag; /* page | ctx */
     uint64_t hpa;
     void *host;
+    bool global;
 };
 #define FETCH_TLB 256
 
@@ -223,10 +225,12 @@ struct page {                  /* where a linear page is */
     uint8_t *host;             /* NULL: device memory */
     struct frame *frame;       /* NULL with it */
     bool watched, apic, vapic; /* vapic: the APIC-access page of VMX */
+    bool global;
 };
 struct page page_find(struct cpu *c, uint64_t la, unsigned acc);
 struct l2_entry *l2_find(struct mmu *m, uint64_t la);
 void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched);
+void l2_code_gone(struct cpu *c, const struct l2_entry *e);
 void l1_clear(struct cpu *c);
 void l1_drop_page(struct cpu *c, uint64_t la);
 void l1_drop_region(struct cpu *c, uint64_t la, unsigned shift);

@@ -55,6 +55,11 @@ ram_new(uint64_t size); /* multiple of 1 MiB, >= 1 MiB; NULL when the host has n
 void ram_free(struct ram *r);
 void ram_clear(struct ram *r); /* all bytes 0, costs no time for untouched ones */
 
+/* Zeroed host memory for the emulator's own big tables, in huge pages where the host has them:
+ * they are walked at random. NULL when there is none. */
+void *huge_alloc(size_t size);
+void huge_free(void *p, size_t size);
+
 /* Index into frames[] or UINT64_MAX when the address is not RAM. */
 static inline uint64_t ram_index(const struct ram *r, uint64_t hpa)
 {

@@ -37,6 +37,17 @@ static bool l2_is_live(const struct mmu *m, const struct l2_entry *e)
     return e->serial == as->serial && as->gen == m->guests[as->key >> 32].gen;
 }
 
+/* Blocks found through an entry that goes. */
+void l2_code_gone(struct cpu *c, const struct l2_entry *e)
+{
+    if (!(e->perm & P_FETCHED))
+        return;
+    if (e->tag & 1)
+        mmu_code_changed(c);
+    else
+        engine_forget_page(c, e->tag);
+}
+
 /* Drop first-level copies of a live entry that leaves the second level. */
 static void l2_evicted(struct cpu *c, const struct l2_entry *e)
 {
@@ -44,8 +55,7 @@ static void l2_evicted(struct cpu *c, const struct l2_entry *e)
         l1_drop_region(c, e->tag & ~1ull, 21);
     else
         l1_drop_page(c, e->tag);
-    if (e->perm & P_FETCHED)
-        c->code_gen++;
+    l2_code_gone(c, e);
 }
 
 /* Where a new entry goes: its old place, a dead entry's, or the oldest one's. */
@@ -107,7 +117,7 @@ void l1_clear(struct cpu *c)
         c->tlb[i].tag_r = c->tlb[i].tag_w = TLB_INVALID;
     for (unsigned i = 0; i < FETCH_TLB; i++)
         c->mmu->fetch[i].tag = TLB_INVALID;
-    c->code_gen++;
+    mmu_code_changed(c);
 }
 
 void l1_drop_page(struct cpu *c, uint64_t la)
@@ -203,7 +213,7 @@ struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
 {
     struct walk w;
     translate(c, la, acc, &w);
-    struct page p = {.gpa = w.gpa, .hpa = w.hpa};
+    struct page p = {.gpa = w.gpa, .hpa = w.hpa, .global = w.perm & P_G};
     if (w.hpa == c->apic_page)
         p.apic = true;
     else if (c->non_root && vmx_is_apic_page(c, w.hpa))
@@ -228,6 +238,12 @@ uint64_t mmu_fetch_page(struct cpu *c, uint64_t la, void **host)
     if (p.vapic)
         vmx_exit_apic_access(c, la & 0xfff, VMX_QUAL_APIC_FETCH, la);
     *host = p.host;
-    *f = (struct fetch_entry){tag, p.hpa, p.host};
+    *f = (struct fetch_entry){tag, p.hpa, p.host, p.global};
     return p.hpa;
+}
+
+bool mmu_fetch_is_global(const struct cpu *c, uint64_t la)
+{
+    const struct fetch_entry *f = &c->mmu->fetch[(la >> 12) & (FETCH_TLB - 1)];
+    return f->tag == ((la & TLB_PAGE_MASK) | c->ctx) && f->global;
 }

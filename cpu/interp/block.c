@@ -26,7 +26,7 @@ struct engine *engine_new(struct ram *ram)
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return NULL;
-    e->arena = malloc(ARENA_SIZE);
+    e->arena = huge_alloc(ARENA_SIZE);
     if (!e->arena) {
         free(e);
         return NULL;
@@ -41,8 +41,8 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     for (unsigned n = 0; n < e->cpu_count; n++)
-        free(e->jumps[n]);
-    free(e->arena);
+        huge_free(e->jumps[n], JUMP_ENTRIES * sizeof(struct jump_entry));
+    huge_free(e->arena, ARENA_SIZE);
     free(e);
 }
 
@@ -61,11 +61,11 @@ struct block *block_find(struct engine *e, uint64_t hpa, uint32_t mode)
     return NULL;
 }
 
-/* An invalid block of this address with room for n instructions. */
+/* An invalid block of this address with n instructions, as jump cache entries may say. */
 static struct block *find_dead(struct engine *e, uint64_t hpa, uint32_t mode, unsigned n)
 {
     for (struct block *b = e->hash[hash_of(hpa, mode)]; b; b = b->hash_next) {
-        if (b->key == hpa && b->mode == mode && !b->valid && b->room >= n)
+        if (b->key == hpa && b->mode == mode && !b->valid && b->n == n)
             return b;
     }
     return NULL;
@@ -228,6 +228,18 @@ static void forget_jumps(struct engine *e)
     for (unsigned n = 0; n < e->cpu_count; n++) {
         memset(e->cpus[n]->jump, 0xff, JUMP_ENTRIES * sizeof(struct jump_entry));
         e->cpus[n]->link_from = NULL;
+    }
+}
+
+void engine_forget_page(struct cpu *c, uint64_t la)
+{
+    const uint64_t page = la & ~4095ull;
+    if (!c->jump)
+        return;
+    for (unsigned off = 0; off < 4096; off++) {
+        struct jump_entry *const j = &c->jump[jump_hash(page + off)];
+        if ((j->la & ~4095ull) == page)
+            j->key = UINT64_MAX;
     }
 }
 

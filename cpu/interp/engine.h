@@ -3,7 +3,8 @@
  *
  * Blocks are keyed by machine physical address and mode. Three ways lead from one to the next:
  *   link        within a page: same linear page, same frame; a dead block's first handler leaves
- *   jump cache  across pages: keyed by linear address, context, mode and c->code_gen
+ *   jump cache  across pages: keyed by linear address, mode, c->code_gen and context; code in
+ *               global pages has one entry for all address spaces
  *   lookup      translation plus hash, in the run loop
  *
  * Chained handlers (fast.h) keep budget and lazy flags in argument registers. A handler whose fast
@@ -18,7 +19,7 @@
 #include "mmu/ram.h"
 
 #define ENGINE_LPS     256
-#define JUMP_BITS      14
+#define JUMP_BITS      15
 #define JUMP_ENTRIES   (1u << JUMP_BITS)
 #define HASH_BITS      16
 #define SPLIT_LISTS    4096
@@ -27,7 +28,8 @@
 
 struct jump_entry {
     uint64_t la, key;
-    struct block *b;
+    const struct insn *insn; /* the first; of a killed block: h_dead */
+    int64_t n;
 };
 
 struct engine {
@@ -75,9 +77,10 @@ const struct insn *step_decode(struct cpu *c, uint64_t la);
 void fast_assign(const struct engine *e, struct block *b);
 insn_fn h_sem, h_end, h_count, h_fall, h_fall_out, h_nop, h_dead;
 
-static inline uint64_t jump_key(const struct cpu *c)
+static inline bool jump_is_current(const struct cpu *c, const struct jump_entry *j, uint64_t la)
 {
-    return c->code_gen << 24 | (uint64_t)c->mode << 12 | c->ctx;
+    const uint64_t key = j->key;
+    return j->la == la && (key == c->jump_key || key == c->jump_key_g);
 }
 
 static inline unsigned jump_hash(uint64_t la)

@@ -153,15 +153,12 @@ ALU_INLINE void host_st(uintptr_t at, unsigned size, uint64_t v)
     do {                                                                \
         const uint64_t to_la = (to);                                    \
         const struct jump_entry *const j_ = &c->jump[jump_hash(to_la)]; \
-        if (UNLIKELY(j_->la != to_la || j_->key != jump_key(c)))        \
-            TAIL(miss);                                                 \
-        const struct block *const to_ = j_->b;                          \
-        if (UNLIKELY(!to_->valid || budget < to_->n))                   \
+        if (UNLIKELY(!jump_is_current(c, j_, to_la) || budget < j_->n)) \
             TAIL(miss);                                                 \
         commit;                                                         \
         c->r[R_PAGE] = to_la & ~4095ull;                                \
-        budget -= to_->n;                                               \
-        i = to_->insn;                                                  \
+        budget -= j_->n;                                                \
+        i = j_->insn;                                                   \
         TAIL(i->fn);                                                    \
     } while (0)
 

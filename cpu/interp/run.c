@@ -165,7 +165,8 @@ static struct block *find_or_build(struct cpu *c, uint64_t la)
         b = block_build(c, la, page + off, (const uint8_t *)host + off);
     if (!(b->flags & BLOCK_SPLIT)) {
         struct jump_entry *j = &c->jump[jump_hash(la)];
-        *j = (struct jump_entry){la, jump_key(c), b};
+        *j = (struct jump_entry){la, mmu_fetch_is_global(c, la) ? c->jump_key_g : c->jump_key,
+                                 b->insn, b->n};
     }
     return b;
 }
@@ -173,8 +174,11 @@ static struct block *find_or_build(struct cpu *c, uint64_t la)
 static struct block *lookup(struct cpu *c, uint64_t la)
 {
     const struct jump_entry *j = &c->jump[jump_hash(la)];
-    if (j->la == la && j->key == jump_key(c) && j->b->valid)
-        return j->b;
+    if (jump_is_current(c, j, la)) {
+        struct block *const b = (struct block *)insn_block(j->insn);
+        if (b->valid)
+            return b;
+    }
     return find_or_build(c, la);
 }
 
@@ -267,7 +271,7 @@ static void debugger_sync(struct cpu *c)
         sum = (sum ^ c->dbg.bp[n]) * 0x100000001b3ull;
     uint64_t *const seen = &c->engine->bp_sum[c->index % ENGINE_LPS];
     if (*seen != sum)
-        c->code_gen++;
+        mmu_code_changed(c);
     *seen = sum;
 }
 
@@ -389,7 +393,7 @@ static void left(struct cpu *c, int why)
 static void attach(struct cpu *c)
 {
     struct engine *e = c->engine;
-    c->jump = malloc(JUMP_ENTRIES * sizeof(struct jump_entry));
+    c->jump = huge_alloc(JUMP_ENTRIES * sizeof(struct jump_entry));
     if (!c->jump || e->cpu_count == ENGINE_LPS)
         abort(); /* out of host memory at start-up */
     memset(c->jump, 0xff, JUMP_ENTRIES * sizeof(struct jump_entry));

@@ -166,8 +166,8 @@ void cpu_update_mode(struct cpu *c)
         mode |= MODE_CODE64 | MODE_FLAT;
     else if (cs & SA_DB)
         mode |= MODE_CODE32;
-    if (c->seg[SEG_SS].attr & SA_DB)
-        mode |= MODE_STACK32;
+    if (!(mode & MODE_CODE64) && (c->seg[SEG_SS].attr & SA_DB))
+        mode |= MODE_STACK32; /* in 64-bit mode it would only make a second copy of each block */
     if (!(mode & MODE_FLAT) && is_flat(c))
         mode |= MODE_FLAT;
     if ((c->cr0 & CR0_PE) && !cpu_vm86(c))

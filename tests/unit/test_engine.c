@@ -124,6 +124,49 @@ START_TEST(an_instruction_across_pages_follows_the_mapping_of_the_second_page)
 }
 END_TEST
 
+/* What the function at CODE2 returns when called from CODE, which is in the jump cache by then. */
+static uint64_t call_across(struct rig *r)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        r->c->rip = CODE;
+        r->c->r[R_SP] = STACK;
+        r->c->activity = CPU_ACTIVE;
+        run(r, 100);
+    }
+    return r->c->r[R_AX];
+}
+
+START_TEST(calls_across_pages_follow_every_change_of_the_mapping)
+{
+    struct rig r = machine();
+    /* call CODE + 4096; hlt - and there: mov eax, 1 (or 2); ret */
+    static const uint8_t caller[] = {0xe8, 0xfb, 0x0f, 0, 0, 0xf4};
+    static const uint8_t one[] = {0xb8, 1, 0, 0, 0, 0xc3}, two[] = {0xb8, 2, 0, 0, 0, 0xc3};
+    const uint64_t there = CODE + 4096;
+    load(&r, CODE, caller, sizeof caller);
+    load(&r, 0x30000, one, sizeof one);
+    load(&r, 0x31000, two, sizeof two);
+    cr4_set(r.c, r.c->cr4 | CR4_PGE);
+    for (unsigned global = 0; global < 2; global++) {
+        const uint64_t flags = PTE_P | PTE_W | (global ? PTE_G : 0);
+        rig_map(&r, r.c->cr3, there, 0x30000, flags, 12);
+        mmu_invlpg(r.c, there);
+        ck_assert_uint_eq(call_across(&r), 1);
+        rig_map(&r, r.c->cr3, there, 0x31000, flags, 12);
+        ck_assert_uint_eq(call_across(&r), 1); /* still cached */
+        mmu_invlpg(r.c, there);
+        ck_assert_uint_eq(call_across(&r), 2);
+        rig_map(&r, r.c->cr3, there, 0x30000, flags, 12);
+        cr_write(r.c, 3, r.c->cr3);
+        ck_assert_uint_eq(call_across(&r), global ? 2 : 1);
+        cr4_set(r.c, r.c->cr4 & ~(uint64_t)CR4_PGE);
+        ck_assert_uint_eq(call_across(&r), 1);
+        cr4_set(r.c, r.c->cr4 | CR4_PGE);
+    }
+    rig_free(&r);
+}
+END_TEST
+
 START_TEST(rep_movsb_copies_and_counts_a_chunk_as_one)
 {
     struct rig r = machine();
@@ -405,6 +448,7 @@ int main(void)
     tcase_add_test(t, a_store_into_the_running_block_takes_effect_at_once);
     tcase_add_test(t, patched_code_runs_as_patched_the_next_time);
     tcase_add_test(t, an_instruction_across_pages_follows_the_mapping_of_the_second_page);
+    tcase_add_test(t, calls_across_pages_follow_every_change_of_the_mapping);
     tcase_add_test(t, rep_movsb_copies_and_counts_a_chunk_as_one);
     tcase_add_loop_test(t, every_optimisation_can_be_off_with_the_same_result, 0, 60);
     tcase_add_test(t, breakpoints_stop_exactly_and_other_pages_run_on);
