@@ -145,6 +145,14 @@ guest:
     repe scasl
     setne %al
     jmp leave_with
+#elif CASE == 12 /* COUNT reads of a port that the worker emulates (tests/perf) */
+guest:
+    mov $COUNT, %ecx
+    mov $COM1 + 5, %edx
+1:  inb %dx, %al
+    loop 1b
+    xor %eax, %eax
+    jmp leave_with
 #endif
 1:  hlt
     jmp 1b

@@ -6,7 +6,8 @@
  * lines of the guest's serial output, read from /proc when the marker arrives; emulators take turns
  * within one round, and medians over the rounds are printed: on a noisy host only the
  * ratios mean something. Usage: bench --vitrine=PROGRAM --guest=ELF --work=DIR [--rounds=N]
- * [--kernel=BZIMAGE --initrd=CPIO] [--only=KERNEL,...]
+ * [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--only=NAME,...]; the full kernel boots once
+ * whatever N is: it takes Bochs minutes.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -26,13 +27,12 @@
 #include <unistd.h>
 
 #define MAX_ROUNDS   9
-#define TIME_LIMIT_S 150
+#define TIME_LIMIT_S 600
 
 enum emulator { VITRINE, QEMU, QEMU_ICOUNT, BOCHS, EMULATORS };
-static const char *const emulator_name[EMULATORS] = {"vitrine", "qemu", "qemu-icount", "bochs"};
 
 struct options {
-    const char *vitrine, *guest, *guest32, *work, *kernel, *initrd, *only;
+    const char *vitrine, *guest, *guest32, *work, *cloud, *full, *initrd, *only;
     int rounds;
     bool have[EMULATORS];
 };
@@ -50,8 +50,13 @@ static const struct kernel kernels[] = {
     {"calls", 3000, 8, 0, false},   {"fib", 150, 8, 0, false},  {"sieve", 60, 8, 0, false},
     {"crc", 60, 8, 0, false},       {"sort", 10, 8, 0, false},  {"sha", 2000, 8, 0, false},
     {"fp", 2000, 4, 0, false},      {"smc", 1000, 1, 0, false}, {"cr3", 1000, 2, 0, false},
-    {"repmovsb", 200, 2, 0, false}, {"exit", 5000, 4, 0, true},  {"exitept", 5000, 4, 0, true},
+    {"repmovsb", 200, 2, 0, false}, {"exit", 5000, 4, 0, true}, {"exitept", 5000, 4, 0, true},
 };
+struct boot_row {
+    const char *name, *kernel;
+    int max_rounds;
+};
+
 static const unsigned distances[] = {1024, 1025, 1536, 2047, 2048, 2049,
                                      3072, 4096, 4097, 6144, 8192, 8193};
 
@@ -192,26 +197,30 @@ static void write_file(const char *path, const char *fmt, ...)
     fclose(f);
 }
 
-/* A GRUB CD image for Bochs that loads by multiboot (the guest) or linux (a kernel). */
-static bool make_iso(const struct options *o, const char *cmdline, bool linux_boot)
+/* What an emulator is to boot. */
+struct guest {
+    const char *image, *initrd; /* initrd NULL: a multiboot program */
+    const char *image_qemu;     /* QEMU's loader wants ELF32 */
+    const char *append;
+    bool child; /* on Vitrine: in a partition of the hypervisor */
+};
+
+/* A GRUB CD image for Bochs that loads by multiboot (a program) or linux (a kernel). */
+static bool make_iso(const struct options *o, const struct guest *g)
 {
     char path[512], cmd[2048];
-    snprintf(cmd, sizeof cmd, "mkdir -p '%s/iso/boot/grub'", o->work);
+    snprintf(cmd, sizeof cmd, "mkdir -p '%s/iso/boot/grub' && cp '%s' '%s/iso/boot/image'", o->work,
+             g->image, o->work);
     if (system(cmd))
         return false;
+    snprintf(cmd, sizeof cmd, "cp '%s' '%s/iso/boot/initrd'", g->initrd, o->work);
+    if (g->initrd && system(cmd))
+        return false;
     snprintf(path, sizeof path, "%s/iso/boot/grub/grub.cfg", o->work);
-    if (linux_boot)
-        write_file(
-            path, "set timeout=0\nmenuentry x {\n linux /boot/kernel %s\n initrd /boot/initrd\n}\n",
-            cmdline);
-    else
-        write_file(path, "set timeout=0\nmenuentry x {\n multiboot /boot/guest %s\n}\n", cmdline);
-    snprintf(
-        cmd, sizeof cmd,
-        "cd '%s' && cp '%s' iso/boot/%s && %s%s%s grub-mkrescue -o bench.iso iso >/dev/null 2>&1",
-        o->work, linux_boot ? o->kernel : o->guest, linux_boot ? "kernel" : "guest",
-        linux_boot ? "cp '" : "", linux_boot ? o->initrd : "",
-        linux_boot ? "' iso/boot/initrd &&" : "");
+    write_file(path, "set timeout=0\nmenuentry x {\n %s /boot/image %s\n%s}\n",
+               g->initrd ? "linux" : "multiboot", g->append,
+               g->initrd ? " initrd /boot/initrd\n" : "");
+    snprintf(cmd, sizeof cmd, "cd '%s' && grub-mkrescue -o bench.iso iso >/dev/null 2>&1", o->work);
     if (system(cmd))
         return false;
     snprintf(path, sizeof path, "%s/serial", o->work);
@@ -232,47 +241,78 @@ static bool make_iso(const struct options *o, const char *cmdline, bool linux_bo
     return true;
 }
 
+struct command {
+    const char *argv[24];
+    char rc[512], fifo[512], vm[2048];
+    bool has_fifo;
+};
+
+static bool build_command(const struct options *o, enum emulator e, const struct guest *g,
+                          struct command *c)
+{
+    const char *const vitrine[] = {o->vitrine, "run",     "--bare", "--kernel", g->image,
+                                   "--append", g->append, "-m",     "512",      "--headless",
+                                   "--initrd", g->initrd, NULL};
+    const char *const child[] = {o->vitrine, "run", "--headless", "--vm", c->vm, NULL};
+    const char *const qemu[] = {"qemu-system-x86_64",
+                                "-m",
+                                "512",
+                                "-display",
+                                "none",
+                                "-serial",
+                                "stdio",
+                                "-kernel",
+                                g->image_qemu,
+                                "-append",
+                                g->append,
+                                "-accel",
+                                "tcg,thread=single",
+                                "-initrd",
+                                g->initrd,
+                                NULL};
+    const char *const bochs[] = {"bochs", "-q", "-f", c->rc, NULL};
+    const char *const *const from = e == BOCHS     ? bochs
+                                    : e != VITRINE ? qemu
+                                    : g->child     ? child
+                                                   : vitrine;
+    unsigned n = 0;
+    while (from[n]) {
+        c->argv[n] = from[n];
+        n++;
+    }
+    if (from != bochs && from != child && !g->initrd)
+        n--; /* the option whose value is missing */
+    if (e == QEMU_ICOUNT) {
+        c->argv[n++] = "-icount";
+        c->argv[n++] = "shift=0,sleep=off";
+    }
+    c->argv[n] = NULL;
+    snprintf(c->rc, sizeof c->rc, "%s/bochsrc", o->work);
+    snprintf(c->fifo, sizeof c->fifo, "%s/serial", o->work);
+    snprintf(c->vm, sizeof c->vm, "name=a,memory=512M,kernel=%s,initrd=%s,append='%s'", g->image,
+             g->initrd ? g->initrd : "", g->append);
+    c->has_fifo = e == BOCHS;
+    return e != BOCHS || make_iso(o, g);
+}
+
+static struct sample run_guest(const struct options *o, enum emulator e, const struct guest *g,
+                               const char *from, const char *to)
+{
+    struct command c;
+    if (!build_command(o, e, g, &c))
+        return (struct sample){-1, 0, 0};
+    return measure((char *const *)c.argv, c.has_fifo ? c.fifo : NULL, from, to);
+}
+
 static struct sample run_kernel(const struct options *o, enum emulator e, const struct kernel *k)
 {
-    char append[128], start_mark[64], end_mark[64], rc[512], fifo[512];
+    char append[128], start_mark[64], end_mark[64];
+    const struct guest g = {o->guest, NULL, o->guest32, append, false};
     snprintf(append, sizeof append, "kernel=%s n=%u d=%u", k->name,
              k->n * (e == BOCHS ? 1 : k->scale), k->distance);
     snprintf(start_mark, sizeof start_mark, "@@start %s", k->name);
     snprintf(end_mark, sizeof end_mark, "@@end %s", k->name);
-    snprintf(rc, sizeof rc, "%s/bochsrc", o->work);
-    snprintf(fifo, sizeof fifo, "%s/serial", o->work);
-    char *vitrine[] = {(char *)o->vitrine,
-                       "run",
-                       "--bare",
-                       "--kernel",
-                       (char *)o->guest,
-                       "--append",
-                       append,
-                       "-m",
-                       "512",
-                       "--headless",
-                       NULL};
-    char *qemu[] = {"qemu-system-x86_64",
-                    "-m",
-                    "512",
-                    "-display",
-                    "none",
-                    "-serial",
-                    "stdio",
-                    "-kernel",
-                    (char *)o->guest32,
-                    "-append",
-                    append,
-                    "-accel",
-                    "tcg,thread=single",
-                    e == QEMU_ICOUNT ? "-icount" : NULL,
-                    "shift=0,sleep=off",
-                    NULL};
-    char *bochs[] = {"bochs", "-q", "-f", rc, NULL};
-    if (e == BOCHS && !make_iso(o, append, false))
-        return (struct sample){-1, 0, 0};
-    char *const *argv = e == VITRINE ? vitrine : e == BOCHS ? bochs : qemu;
-    struct sample s = measure(argv, e == BOCHS ? fifo : NULL, start_mark, end_mark);
+    struct sample s = run_guest(o, e, &g, start_mark, end_mark);
     if (e != BOCHS)
         s.cpu /= k->scale;
     return s;
@@ -357,71 +397,27 @@ static void bench_distances(const struct options *o, const char *name)
 }
 
 /* Boot to the marker that the initramfs prints; bare on every emulator, and as a child. */
-static void bench_boot(const struct options *o)
+static void bench_boot(const struct options *o, const struct boot_row *row)
 {
-    static char append[] = "console=ttyS0 quiet panic=-1";
-    double t[EMULATORS + 1][MAX_ROUNDS];
-    char rc[512], fifo[512], vm[1536];
-    snprintf(rc, sizeof rc, "%s/bochsrc", o->work);
-    snprintf(fifo, sizeof fifo, "%s/serial", o->work);
-    snprintf(vm, sizeof vm, "name=a,memory=512M,kernel=%s,initrd=%s,append=%s", o->kernel,
-             o->initrd, append);
-    char *vitrine[] = {(char *)o->vitrine,
-                       "run",
-                       "--bare",
-                       "--kernel",
-                       (char *)o->kernel,
-                       "--initrd",
-                       (char *)o->initrd,
-                       "--append",
-                       append,
-                       "-m",
-                       "512",
-                       "--headless",
-                       NULL};
-    char *child[] = {(char *)o->vitrine, "run", "--vm", vm, "--headless", NULL};
-    char *bochs[] = {"bochs", "-q", "-f", rc, NULL};
-    for (int round = 0; round < o->rounds; round++) {
+    struct guest g = {row->kernel, o->initrd, row->kernel, "console=ttyS0 quiet panic=-1", false};
+    double t[EMULATORS + 1][MAX_ROUNDS], med[EMULATORS + 1];
+    const int rounds = o->rounds < row->max_rounds ? o->rounds : row->max_rounds;
+    for (int round = 0; round < rounds; round++) {
         for (int e = 0; e <= EMULATORS; e++) {
-            char *qemu[] = {"qemu-system-x86_64",
-                            "-m",
-                            "512",
-                            "-display",
-                            "none",
-                            "-serial",
-                            "stdio",
-                            "-kernel",
-                            (char *)o->kernel,
-                            "-initrd",
-                            (char *)o->initrd,
-                            "-append",
-                            append,
-                            "-accel",
-                            "tcg,thread=single",
-                            e == QEMU_ICOUNT ? "-icount" : NULL,
-                            "shift=0,sleep=off",
-                            NULL};
+            g.child = e == EMULATORS;
             t[e][round] = -1;
-            if (e < EMULATORS && !o->have[e])
-                continue;
-            if (e == BOCHS && !make_iso(o, append, true))
-                continue;
-            char *const *argv = e == VITRINE     ? vitrine
-                                : e == BOCHS     ? bochs
-                                : e == EMULATORS ? child
-                                                 : qemu;
-            t[e][round] = measure(argv, e == BOCHS ? fifo : NULL, NULL, "@@init").cpu;
+            if (g.child || o->have[e])
+                t[e][round] =
+                    run_guest(o, g.child ? VITRINE : (enum emulator)e, &g, NULL, "@@init").cpu;
         }
     }
-    double med[EMULATORS + 1];
     for (int e = 0; e <= EMULATORS; e++)
-        med[e] = median(t[e], o->rounds);
-    printf("boot to init: vitrine %.2f s CPU;", med[VITRINE]);
-    for (int e = QEMU; e < EMULATORS; e++) {
-        if (med[e] > 0)
-            printf(" %s %.2f s (%.2fx);", emulator_name[e], med[e], med[e] / med[VITRINE]);
-    }
-    printf(" as child %.2f s (%.2fx bare)\n", med[EMULATORS], med[EMULATORS] / med[VITRINE]);
+        med[e] = median(t[e], rounds);
+    printf("boot %-5s %7.2fs", row->name, med[VITRINE]);
+    for (int e = QEMU; e < EMULATORS; e++)
+        print_ratio(med[e], med[VITRINE]);
+    printf("   as child %.2f s, %.2fx bare\n", med[EMULATORS], med[EMULATORS] / med[VITRINE]);
+    fflush(stdout);
 }
 
 static bool have(const char *program)
@@ -439,9 +435,9 @@ int main(int argc, char **argv)
         const struct {
             const char *name;
             const char **to;
-        } keys[] = {{"--vitrine", &o.vitrine}, {"--guest", &o.guest},   {"--guest32", &o.guest32},
-                    {"--work", &o.work},       {"--kernel", &o.kernel}, {"--initrd", &o.initrd},
-                    {"--only", &o.only}};
+        } keys[] = {{"--vitrine", &o.vitrine}, {"--guest", &o.guest}, {"--guest32", &o.guest32},
+                    {"--work", &o.work},       {"--cloud", &o.cloud}, {"--full", &o.full},
+                    {"--initrd", &o.initrd},   {"--only", &o.only}};
         for (size_t k = 0; v && k < sizeof keys / sizeof keys[0]; k++) {
             if (!strncmp(argv[i], keys[k].name, strlen(keys[k].name)) &&
                 argv[i][strlen(keys[k].name)] == '=')
@@ -453,7 +449,7 @@ int main(int argc, char **argv)
     if (!o.vitrine || !o.guest || !o.guest32) {
         fprintf(stderr,
                 "usage: bench --vitrine=PROGRAM --guest=ELF --guest32=ELF [--work=DIR] [--rounds=N]"
-                " [--kernel=FILE --initrd=FILE] [--only=NAME,...]\n");
+                " [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--only=NAME,...]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -464,6 +460,7 @@ int main(int argc, char **argv)
     printf("medians of %d rounds; ratio = peer's CPU time / Vitrine's, above 1 Vitrine is ahead\n",
            o.rounds);
     printf("%-9s %8s %12s %12s %12s\n", "kernel", "MIPS", "qemu", "qemu-icount", "bochs");
+    fflush(stdout);
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
         if (wanted(&o, kernels[i].name))
             bench_kernel(&o, &kernels[i]);
@@ -472,7 +469,10 @@ int main(int argc, char **argv)
         bench_distances(&o, "distrep");
     if (wanted(&o, "distcpy"))
         bench_distances(&o, "distcpy");
-    if (o.kernel && o.initrd && wanted(&o, "boot"))
-        bench_boot(&o);
+    const struct boot_row boots[] = {{"cloud", o.cloud, 3}, {"amd64", o.full, 1}};
+    for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++) {
+        if (boots[i].kernel && o.initrd && wanted(&o, boots[i].name))
+            bench_boot(&o, &boots[i]);
+    }
     return 0;
 }
