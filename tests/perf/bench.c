@@ -378,12 +378,12 @@ static void bench_kernel(const struct options *o, const struct kernel *k)
     fflush(stdout);
 }
 
-static void bench_distances(const struct options *o, const char *name)
+static void bench_distances(const struct options *o, const char *name, unsigned scale)
 {
     double best = 1e9, worst = 0;
     printf("%-9s", name);
     for (unsigned i = 0; i < sizeof distances / sizeof distances[0]; i++) {
-        const struct kernel k = {name, 500, 4, distances[i], false};
+        const struct kernel k = {name, 500, scale, distances[i], false};
         double t[MAX_ROUNDS];
         for (int round = 0; round < o->rounds; round++)
             t[round] = run_kernel(o, VITRINE, &k).cpu;
@@ -466,9 +466,9 @@ int main(int argc, char **argv)
             bench_kernel(&o, &kernels[i]);
     }
     if (wanted(&o, "distrep"))
-        bench_distances(&o, "distrep");
+        bench_distances(&o, "distrep", 32);
     if (wanted(&o, "distcpy"))
-        bench_distances(&o, "distcpy");
+        bench_distances(&o, "distcpy", 4);
     const struct boot_row boots[] = {{"cloud", o.cloud, 3}, {"amd64", o.full, 1}};
     for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++) {
         if (boots[i].kernel && o.initrd && wanted(&o, boots[i].name))
