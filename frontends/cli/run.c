@@ -85,11 +85,13 @@ static int run(char letter, int argc, char **argv, bool want_stat)
             s.o.value[OPT_ID_TRACE] = (struct opt_value){globs, 0, OPT_ORIGIN_COMMAND_LINE};
         s.o.arg_count = 0;
     }
+    int code;
     if (s.o.arg_count == 1 && apply_machine_file(&s, &text, letter, &err) < 0) {
         err_print(&err);
-        return exit_code_of(&err);
+        code = exit_code_of(&err);
+    } else {
+        code = run_session(&s, &err);
     }
-    const int code = run_session(&s, &err);
     file_free(&text);
     return code;
 }

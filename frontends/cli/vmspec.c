@@ -187,7 +187,7 @@ static int add_file(struct cpio *out, const struct vm_spec *vm, unsigned index, 
     const char *path = is_kernel ? vm[index].kernel : vm[index].initrd;
     const char *what = is_kernel ? "kernel" : "initrd";
     unsigned owner = 0;
-    struct file f;
+    struct file f = {0};
 
     while (owner < index) {
         const char *other = is_kernel ? vm[owner].kernel : vm[owner].initrd;
@@ -201,8 +201,10 @@ static int add_file(struct cpio *out, const struct vm_spec *vm, unsigned index, 
     int rc = file_read(&f, path, FILE_LIMIT, err);
     if (rc == 0 && is_kernel)
         rc = check_kernel(&f, path, err);
-    if (rc < 0)
+    if (rc < 0) {
+        file_free(&f);
         return err_wrap(err, "%s of VM %s", what, vm[index].name);
+    }
     cpio_add_file(out, inside, 0644, f.data, f.size);
     *image_bytes += f.size;
     file_free(&f);
