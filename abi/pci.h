@@ -31,6 +31,7 @@
 #define PCI_BAR0          0x10
 #define PCI_SUBSYS_VENDOR 0x2c
 #define PCI_SUBSYS_ID     0x2e
+#define PCI_ROM           0x30
 #define PCI_CAP_PTR       0x34
 #define PCI_INT_LINE      0x3c
 #define PCI_INT_PIN       0x3d
@@ -49,6 +50,8 @@
 #define PCI_BAR_PREFETCH (1u << 3)
 #define PCI_BAR_MEM_MASK 0xfffffff0u
 #define PCI_BAR_IO_MASK  0xfffffffcu
+#define PCI_ROM_ENABLE   1u
+#define PCI_ROM_MASK     0xfffff800u
 
 /* Capabilities */
 #define PCI_CAP_PM      0x01
@@ -67,6 +70,21 @@
 #define PCI_MSIX_BIR          7u
 #define PCI_MSIX_ENTRY_SIZE   16
 #define PCI_MSIX_ENTRY_MASKED 1u
+
+/* MSI capability (6.8.1) with 64-bit address and per-vector masks: control @2, address @4 and @8,
+ * data @12, mask @16, pending @20 */
+#define PCI_MSI_CTRL        2
+#define PCI_MSI_ADDR        4
+#define PCI_MSI_ADDR_HI     8
+#define PCI_MSI_DATA        12
+#define PCI_MSI_MASK        16
+#define PCI_MSI_PENDING     20
+#define PCI_MSI_LEN         24
+#define PCI_MSI_CTRL_ENABLE (1u << 0)
+#define PCI_MSI_CTRL_MMC    1 /* shift: log2 of the vectors that the function could use */
+#define PCI_MSI_CTRL_MME    4 /* shift: log2 of those that it may use */
+#define PCI_MSI_CTRL_64     (1u << 7)
+#define PCI_MSI_CTRL_MASKS  (1u << 8)
 
 /* MSI address and data (SDM 3A 11.11) */
 #define MSI_ADDR_BASE           0xfee00000u

@@ -1,14 +1,11 @@
 /*
- * machine/board.c: builds the PC: the visible list of its devices, in order, and their wiring.
+ * machine/board.c: builds the PC: walks the list of its devices (machine/devices.def), whose
+ * builders are here for processors and interrupts and in board_*.c for the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "cpu/sys/sys.h"
-#include "devices/acpi/acpi.h"
-#include "devices/pci/pci.h"
-#include "devices/serial/uart.h"
-#include "devices/serial/vcons.h"
 #include "machine/machine_int.h"
 #include "mmu/mmu.h"
 
@@ -50,30 +47,41 @@ static void output(void *opaque, const char *source, const void *bytes, size_t l
         m->cfg.output(m->cfg.opaque, source, bytes, len);
 }
 
-static void serial_out(void *opaque, const void *bytes, size_t len)
+struct board_port board_port(struct machine *m)
 {
-    output(opaque, "serial0", bytes, len);
-}
-static void serial1_out(void *opaque, const void *bytes, size_t len)
-{
-    output(opaque, "serial1", bytes, len);
+    return (struct board_port){request, output, m};
 }
 
-/* ---- interrupt lines ---- */
+/* ---- helpers of the builders ---- */
 
-/* ISA interrupt n: PIC pin n, and I/O APIC pin n (IRQ 0 on pin 2, as MADT says). */
-static void isa_set(void *opaque, unsigned n, int level)
+int board_add(struct machine *m, struct dev *d, const char *name, struct err *err)
 {
-    struct machine *m = opaque;
-    const struct irq_line pic = pic_pin(m->pic, n), pin = ioapic_pin(m->ioapic, n ? n : 2);
-    irq_set(&pic, level);
-    irq_set(&pin, level);
+    if (!d)
+        return err_set(err, "E-MACH-001", -EBUSY, "device %s", name);
+    struct dev **at = &m->devs;
+    while (*at)
+        at = &(*at)->next;
+    *at = d;
+    return 0;
 }
 
-static struct irq_line isa(struct machine *m, unsigned n)
+int board_plug(struct machine *m, struct pci_func *f, int devfn, const char *name, struct err *err)
 {
-    return (struct irq_line){isa_set, m, n};
+    const int rc = board_add(m, f ? &f->dev : NULL, name, err);
+    if (rc)
+        return rc;
+    if (devfn == BOARD_ANY_SLOT ? pci_host_plug_any(m->pci, f)
+                                : pci_host_plug(m->pci, f, (uint8_t)devfn))
+        return err_set(err, "E-MACH-001", -EBUSY, "no PCI slot for %s", name);
+    return 0;
 }
+
+struct irq_line board_isa(struct machine *m, unsigned irq)
+{
+    return lpc_isa(m->lpc, irq);
+}
+
+/* ---- interrupts and processors ---- */
 
 /* INTR of the PIC reaches LINT0 of every local APIC; only the BSP's is unmasked by default. */
 static void intr_set(void *opaque, unsigned n, int level)
@@ -93,20 +101,20 @@ static int extint_ack(void *opaque)
     return pic_ack(((struct machine *)opaque)->pic);
 }
 
-/* ---- building ---- */
-
-static int add(struct machine *m, struct dev *d, const char *name, struct err *err)
+int board_pic(struct machine *m, struct err *err)
 {
-    if (!d)
-        return err_set(err, "E-MACH-001", -EBUSY, "device %s", name);
-    struct dev **at = &m->devs;
-    while (*at)
-        at = &(*at)->next;
-    *at = d;
-    return 0;
+    const struct irq_line intr = {intr_set, m, 0};
+    m->pic = pic_new(m->bus, &intr);
+    return board_add(m, m->pic ? pic_dev(m->pic) : NULL, "pic", err);
 }
 
-static int build_lps(struct machine *m, struct err *err)
+int board_ioapic(struct machine *m, struct err *err)
+{
+    m->ioapic = ioapic_new(m->bus, m->net, 0);
+    return board_add(m, m->ioapic ? ioapic_dev(m->ioapic) : NULL, "ioapic", err);
+}
+
+int board_processors(struct machine *m, struct err *err)
 {
     if (cpu_model_parse(m->cfg.cpu_model ? m->cfg.cpu_model : "v2", &m->model, err))
         return err->code;
@@ -141,7 +149,7 @@ static int build_lps(struct machine *m, struct err *err)
             return err_set(err, "E-MACH-002", -ENOMEM, "local APIC %u", i);
         c->apic = m->lapic[i];
         c->apic_ops = &lapic_ops;
-        if (add(m, lapic_dev(m->lapic[i]), "lapic", err))
+        if (board_add(m, lapic_dev(m->lapic[i]), "lapic", err))
             return err->code;
     }
     m->ram->cpus = m->cpu;
@@ -149,63 +157,16 @@ static int build_lps(struct machine *m, struct err *err)
     return 0;
 }
 
-static int build_interrupts(struct machine *m, struct err *err)
-{
-    const struct irq_line intr = {intr_set, m, 0};
-    m->pic = pic_new(m->bus, &intr);
-    m->ioapic = ioapic_new(m->bus, m->net, 0);
-    if (!m->pic || !m->ioapic)
-        return err_set(err, "E-MACH-002", -ENOMEM, "interrupt controllers");
-    const int rc = add(m, pic_dev(m->pic), "pic", err);
-    return rc ? rc : add(m, ioapic_dev(m->ioapic), "ioapic", err);
-}
+/* ---- the list ---- */
 
-static int build_chipset(struct machine *m, struct err *err)
-{
-    const struct board_port board = {request, output, m};
-    struct irq_line irq0 = isa(m, 0), irq1 = isa(m, 1), irq8 = isa(m, 8), irq9 = isa(m, 9),
-                    pins[24];
-    struct irq_line gsi[24];
-    for (unsigned i = 0; i < 24; i++) {
-        pins[i] = ioapic_pin(m->ioapic, i);
-        gsi[i] = i < 16 && i != 2 ? isa(m, i) : pins[i];
-    }
-    const struct uart_config com1 = {0, 0x3f8, isa(m, 4), serial_out, m};
-    const struct uart_config com2 = {1, 0x2f8, isa(m, 3), serial1_out, m};
-    int rc;
-    if ((rc = add(m, pit_new(m->bus, m->clock, &irq0), "pit", err)) ||
-        (rc = add(m,
-                  rtc_new(m->bus, m->clock, &irq8, m->cfg.rtc_epoch, m->ram->low,
-                          m->ram->size - m->ram->low),
-                  "rtc", err)) ||
-        (rc = add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8), "hpet", err)) ||
-        (rc = add(m, pm_new(m->bus, m->clock, &irq9, &board), "pm", err)) ||
-        (rc = add(m, debugport_new(m->bus, &board), "debugport", err)) ||
-        (rc = add(m, testdev_new(m->bus, gsi), "testdev", err)) ||
-        (rc = add(m, i8042_new(m->bus, &irq1, &board), "i8042", err)) ||
-        (rc = add(m, uart_new(m->bus, m->input, &com1), "serial0", err)) ||
-        (rc = add(m, uart_new(m->bus, m->input, &com2), "serial1", err)) ||
-        (rc = add(m, fwcfg_new(m->bus, &m->dma, NULL, 0, m->cfg.smp, m->cfg.memory), "fw_cfg",
-                  err)))
-        return rc;
-    return 0;
-}
-
-static int build_pci(struct machine *m, struct err *err)
-{
-    const struct board_port board = {request, output, m};
-    struct pci_host *const host = pci_host_new(m->bus, &board);
-    const struct msi_sink msi = apic_net_msi(m->net);
-    int rc = add(m, host ? pci_host_dev(host) : NULL, "pci-host", err);
-    if (rc || !m->cfg.console_port_count)
-        return rc;
-    struct pci_func *const vc = vcons_new(m->input, &m->dma, &msi, &board, m->cfg.console_ports,
-                                          (unsigned)m->cfg.console_port_count);
-    rc = add(m, vc ? &vc->dev : NULL, "virtio-console", err);
-    if (!rc && pci_host_plug(host, vc, 2 << 3))
-        rc = err_set(err, "E-MACH-001", -EBUSY, "PCI slot 2");
-    return rc;
-}
+static const struct {
+    int (*build)(struct machine *m, struct err *err);
+    const char *name;
+} builders[] = {
+#define DEV(builder, name) {board_##builder, name},
+#include "machine/devices.def"
+#undef DEV
+};
 
 int board_build(struct machine *m, struct err *err)
 {
@@ -221,10 +182,10 @@ int board_build(struct machine *m, struct err *err)
     m->ram->engine = m->engine;
     m->dma.ram = m->ram;
     clock_set_hooks(m->clock, hook_now, hook_kick, m);
-    int rc;
-    if ((rc = build_interrupts(m, err)) || (rc = build_lps(m, err)) ||
-        (rc = build_chipset(m, err)) || (rc = build_pci(m, err)))
-        return rc;
+    for (size_t i = 0; i < sizeof builders / sizeof builders[0]; i++) {
+        if (builders[i].build(m, err))
+            return err_wrap(err, "building the board: %s", builders[i].name);
+    }
     return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "abi/bootparam.h"
 #include "devices/acpi/acpi.h"
 #include "devices/boot/boot.h"
-#include "devices/pci/pci.h"
 #include "machine/machine_int.h"
 
 #define MIB       (1ull << 20)
@@ -81,6 +80,7 @@ int machine_reset(struct machine *m, struct err *err)
         cpu_reset(m->cpu[i]);
     for (struct dev *d = m->devs; d; d = d->next)
         dev_reset(d);
+    board_init_pci(m);
     m->rsdp = acpi_build(m->ram, ACPI_AREA, 0x100000 - ACPI_AREA, m->cfg.smp);
     const struct boot_images images = {
         .kernel = m->cfg.kernel,

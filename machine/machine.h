@@ -22,7 +22,7 @@ struct trace;
 
 struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
-    unsigned smp;          /* 1..4 */
+    unsigned smp;          /* 1..16 */
     const char *cpu_model; /* "MODEL[,+feature,-feature]"; NULL: v2 */
     uint64_t seed;         /* of the processors' random-number generators */
     uint64_t quantum;      /* instructions of a turn when smp > 1; 0: default */

@@ -1,4 +1,4 @@
-/* machine/machine_int.h: the machine's struct, shared by board.c (builds), run.c (turns),
+/* machine/machine_int.h: the machine's struct, shared by board*.c (build), run.c (turns),
  * machine.c. */
 #ifndef MACHINE_MACHINE_INT_H
 #define MACHINE_MACHINE_INT_H
@@ -12,11 +12,12 @@
 #include "cpu/cpu.h"
 #include "cpu/sys/cpuid.h"
 #include "devices/chipset/chipset.h"
+#include "devices/pci/pci.h"
 #include "lib/err.h"
 #include "machine/machine.h"
 #include "mmu/ram.h"
 
-#define MACHINE_LPS_MAX   4
+#define MACHINE_LPS_MAX   16
 #define MACHINE_QUANTUM   16384         /* instructions */
 #define MACHINE_RTC_EPOCH 1577836800ull /* 2020-01-01 00:00:00 UTC */
 
@@ -36,9 +37,10 @@ struct machine {
     struct dev *devs; /* in build order */
     struct trace trace;
     uint64_t rsdp;
-    /* wiring of the ISA lines: each goes to the PIC and to the I/O APIC */
     struct pic *pic;
     struct ioapic *ioapic;
+    struct pci_host *pci;
+    struct lpc *lpc;
     /* state */
     uint64_t now_ns, icount;
     uint64_t quantum_left;
@@ -59,5 +61,20 @@ struct machine {
 
 int board_build(struct machine *m, struct err *err);
 void board_free(struct machine *m);
+/* What firmware does before it starts a kernel: interrupt routing, addresses of BARs. */
+void board_init_pci(struct machine *m);
+
+/* ---- for the builders of machine/devices.def ---- */
+#define DEV(builder, name) int board_##builder(struct machine *m, struct err *err);
+#include "machine/devices.def"
+#undef DEV
+
+/* Add a device to the list; NULL (its constructor failed) is an error. */
+int board_add(struct machine *m, struct dev *d, const char *name, struct err *err);
+/* Add a PCI function at a fixed place (PCI_DEVFN), or at BOARD_ANY_SLOT. */
+#define BOARD_ANY_SLOT (-1)
+int board_plug(struct machine *m, struct pci_func *f, int devfn, const char *name, struct err *err);
+struct irq_line board_isa(struct machine *m, unsigned irq); /* ISA interrupt 0-15 */
+struct board_port board_port(struct machine *m);            /* power, reset, output */
 
 #endif

@@ -27,6 +27,24 @@ static void end_resources(struct aml *a)
     aml_close(a);
 }
 
+/* Interrupt pins of bus 0: every pin has an I/O APIC pin of its PIRQ. */
+static void pci_routing(struct aml *a)
+{
+    aml_name(a, "_PRT");
+    aml_package(a, 32 * 4);
+    for (unsigned dev = 0; dev < 32; dev++) {
+        for (unsigned pin = 0; pin < 4; pin++) {
+            aml_package(a, 4);
+            aml_integer(a, (uint64_t)dev << 16 | 0xffff);
+            aml_integer(a, pin);
+            aml_integer(a, 0);
+            aml_integer(a, PCI_GSI_BASE + pci_pirq_of(dev, pin + 1));
+            aml_close(a);
+        }
+    }
+    aml_close(a);
+}
+
 static void pci_root(struct aml *a)
 {
     device(a, "PCI0", "PNP0A08", 0);
@@ -43,6 +61,7 @@ static void pci_root(struct aml *a)
     aml_res_window_io(a, 0xd00, 0xffff);
     aml_res_window32(a, PCI_MMIO_BASE, PCI_MMIO_END - 1);
     end_resources(a);
+    pci_routing(a);
     aml_close(a);
     /* motherboard resources: the ECAM window, as the PCI Firmware specification wants */
     device(a, "MBRD", "PNP0C02", 0);
@@ -83,7 +102,7 @@ static void legacy(struct aml *a)
 static void processors(struct aml *a, unsigned cpus)
 {
     for (unsigned i = 0; i < cpus; i++) {
-        const char name[5] = {'C', 'P', 'U', (char)('0' + i), 0};
+        const char name[5] = {'C', 'P', 'U', "0123456789ABCDEF"[i & 15], 0};
         aml_device(a, name);
         aml_name(a, "_HID");
         aml_string(a, "ACPI0007");

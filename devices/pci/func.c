@@ -1,57 +1,82 @@
 /*
- * devices/pci/func.c: one PCI function: header, capabilities, BAR mapping, MSI-X (pci.h).
+ * devices/pci/func.c: one PCI function: header, capabilities, BAR mapping, interrupt pin (pci.h).
+ *
+ * A BAR that all ones were written to is being sized and decodes nothing. A memory BAR decodes
+ * from 2 GiB up (below is RAM) and below 1 TiB.
  */
-#include <string.h>
-
-#include "abi/pci.h"
-#include "devices/pci/pci.h"
 #include "devices/pci/pci_int.h"
 #include "lib/log.h"
 
-static void put16(uint8_t *p, uint16_t v)
-{
-    memcpy(p, &v, 2);
-}
-static void put32(uint8_t *p, uint32_t v)
-{
-    memcpy(p, &v, 4);
-}
-static uint16_t get16(const uint8_t *p)
-{
-    uint16_t v;
-    memcpy(&v, p, 2);
-    return v;
-}
-static uint32_t get32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
+#define DECODE_MIN 0x80000000ull
+#define DECODE_END (1ull << 40)
 
 void pci_func_init(struct pci_func *f, uint16_t vendor, uint16_t device, uint32_t class_rev,
                    uint16_t subsys_vendor, uint16_t subsys)
 {
     uint8_t *const c = f->cfg_reset;
-    put16(c + PCI_VENDOR_ID, vendor);
-    put16(c + PCI_DEVICE_ID, device);
-    put32(c + PCI_REVISION, class_rev);
-    put16(c + PCI_SUBSYS_VENDOR, subsys_vendor);
-    put16(c + PCI_SUBSYS_ID, subsys);
-    put16(f->wmask + PCI_COMMAND,
-          PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
+    pci_put16(c + PCI_VENDOR_ID, vendor);
+    pci_put16(c + PCI_DEVICE_ID, device);
+    pci_put32(c + PCI_REVISION, class_rev);
+    pci_put16(c + PCI_SUBSYS_VENDOR, subsys_vendor);
+    pci_put16(c + PCI_SUBSYS_ID, subsys);
+    pci_put16(f->wmask + PCI_COMMAND,
+              PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
     f->wmask[PCI_CACHE_LINE] = 0xff;
     f->wmask[PCI_LATENCY] = 0xff;
     f->wmask[PCI_INT_LINE] = 0xff;
 }
 
-void pci_add_bar64(struct pci_func *f, unsigned n, uint64_t size, const struct bus_ops *ops)
+static void add_bar(struct pci_func *f, unsigned n, uint64_t size, const struct bus_ops *ops,
+                    uint32_t flags)
 {
     const uint64_t mask = ~(size - 1);
-    f->bar[n] = (struct pci_bar){.size = size, .ops = ops};
-    put32(f->cfg_reset + PCI_BAR0 + 4 * n, PCI_BAR_TYPE_64);
-    put32(f->wmask + PCI_BAR0 + 4 * n, (uint32_t)mask);
-    put32(f->wmask + PCI_BAR0 + 4 * n + 4, (uint32_t)(mask >> 32));
+    f->bar[n] = (struct pci_bar){
+        .size = size, .ops = ops, .io = flags == PCI_BAR_IO, .wide = flags == PCI_BAR_TYPE_64};
+    pci_put32(f->cfg_reset + PCI_BAR0 + 4 * n, flags);
+    pci_put32(f->wmask + PCI_BAR0 + 4 * n, (uint32_t)mask & ~(flags == PCI_BAR_IO ? 3u : 15u));
+    if (f->bar[n].wide)
+        pci_put32(f->wmask + PCI_BAR0 + 4 * n + 4, (uint32_t)(mask >> 32));
+}
+
+void pci_add_bar64(struct pci_func *f, unsigned n, uint64_t size, const struct bus_ops *ops)
+{
+    add_bar(f, n, size, ops, PCI_BAR_TYPE_64);
+}
+void pci_add_bar32(struct pci_func *f, unsigned n, uint32_t size, const struct bus_ops *ops)
+{
+    add_bar(f, n, size, ops, 0);
+}
+void pci_add_bar_io(struct pci_func *f, unsigned n, uint32_t size, const struct bus_ops *ops)
+{
+    add_bar(f, n, size, ops, PCI_BAR_IO);
+}
+
+static uint64_t rom_read(void *dev, uint64_t offset, unsigned size)
+{
+    const struct pci_func *const f = dev;
+    uint64_t v = 0;
+    if (offset + size <= f->rom_len)
+        memcpy(&v, f->rom + offset, size);
+    return v;
+}
+static void rom_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+    (void)dev;
+    (void)offset;
+    (void)size;
+    (void)value;
+}
+static const struct bus_ops rom_ops = {rom_read, rom_write, 8};
+
+void pci_add_rom(struct pci_func *f, const void *bytes, size_t len)
+{
+    uint64_t size = 2048;
+    while (size < len)
+        size <<= 1;
+    f->rom = bytes;
+    f->rom_len = len;
+    f->bar[PCI_BAR_ROM] = (struct pci_bar){.size = size, .ops = &rom_ops};
+    pci_put32(f->wmask + PCI_ROM, ((uint32_t) ~(size - 1) & PCI_ROM_MASK) | PCI_ROM_ENABLE);
 }
 
 uint8_t pci_add_cap(struct pci_func *f, uint8_t id, const void *body, uint8_t body_len)
@@ -66,114 +91,116 @@ uint8_t pci_add_cap(struct pci_func *f, uint8_t id, const void *body, uint8_t bo
     return at;
 }
 
-static uint64_t msix_read(void *dev, uint64_t offset, unsigned size)
-{
-    const struct pci_func *f = dev;
-    const uint64_t bytes = (uint64_t)f->msix_count * PCI_MSIX_ENTRY_SIZE;
-    uint64_t v = 0;
-    if (offset + size <= bytes)
-        memcpy(&v, (const uint8_t *)f->msix_table + offset, size);
-    else if (offset >= PCI_MSIX_PBA_OFFSET && offset + size <= PCI_MSIX_PBA_OFFSET + 8)
-        memcpy(&v, (const uint8_t *)&f->msix_pending + (offset - PCI_MSIX_PBA_OFFSET), size);
-    return v;
-}
+/* ---- BARs ---- */
 
-/* Send what became deliverable. */
-static void msix_flush(struct pci_func *f)
+/* Where BAR n wants to be; false: nowhere. */
+static bool bar_wants(const struct pci_func *f, unsigned n, uint64_t *at)
 {
-    for (uint16_t v = 0; v < f->msix_count && f->msix_pending; v++) {
-        if (f->msix_pending >> v & 1) {
-            f->msix_pending &= ~(1ull << v);
-            pci_msix_send(f, v); /* sets it again when still masked */
-        }
+    const struct pci_bar *const b = &f->bar[n];
+    const uint16_t command = pci_get16(f->cfg + PCI_COMMAND);
+    const unsigned reg = n == PCI_BAR_ROM ? PCI_ROM : PCI_BAR0 + 4 * n;
+    const uint32_t low = pci_get32(f->cfg + reg);
+    if (!b->size || !(command & (b->io ? PCI_CMD_IO : PCI_CMD_MEMORY)))
+        return false;
+    if (n == PCI_BAR_ROM && !(low & PCI_ROM_ENABLE))
+        return false;
+    if (b->io) {
+        *at = low & PCI_BAR_IO_MASK;
+        return *at != 0 && *at + b->size <= 65536;
     }
+    *at = low & ~(b->size - 1) & (n == PCI_BAR_ROM ? PCI_ROM_MASK : PCI_BAR_MEM_MASK);
+    if (b->wide)
+        *at |= (uint64_t)pci_get32(f->cfg + reg + 4) << 32;
+    else if (*at == (uint32_t) ~(b->size - 1))
+        return false;
+    return *at >= DECODE_MIN && *at + b->size <= DECODE_END;
 }
 
-static void msix_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+static void bar_unmap(struct pci_func *f, struct pci_bar *b)
 {
-    struct pci_func *f = dev;
-    if (offset + size > (uint64_t)f->msix_count * PCI_MSIX_ENTRY_SIZE)
-        return;
-    memcpy((uint8_t *)f->msix_table + offset, &value, size);
-    msix_flush(f);
+    if (b->io)
+        bus_unmap_port(f->bus, (uint16_t)b->mapped_at, (unsigned)b->size);
+    else
+        bus_unmap_mmio(f->bus, hpa(b->mapped_at), b->size);
+    b->mapped = false;
 }
 
-static const struct bus_ops msix_ops = {msix_read, msix_write, 8};
-
-void pci_add_msix(struct pci_func *f, unsigned bar, uint16_t vectors)
+static int bar_map(struct pci_func *f, struct pci_bar *b, uint64_t at)
 {
-    uint8_t body[10];
-    put16(body, (uint16_t)(vectors - 1));
-    put32(body + 2, bar);
-    put32(body + 6, PCI_MSIX_PBA_OFFSET | bar);
-    f->msix_count = vectors;
-    f->msix_cap = pci_add_cap(f, PCI_CAP_MSIX, body, sizeof body);
-    put16(f->wmask + f->msix_cap + PCI_MSIX_CTRL, PCI_MSIX_CTRL_MASK | PCI_MSIX_CTRL_ENABLE);
-    pci_add_bar64(f, bar, 4096, &msix_ops);
+    const int rc = b->io
+                       ? bus_map_port(f->bus, (uint16_t)at, (unsigned)b->size, b->ops, f, f->dev.id)
+                       : bus_map_mmio(f->bus, hpa(at), b->size, b->ops, f, f->dev.id);
+    b->mapped = rc == 0;
+    b->mapped_at = at;
+    return rc;
 }
 
-bool pci_msix_enabled(const struct pci_func *f)
+bool pci_remap(struct pci_func *f)
 {
-    return f->msix_cap && get16(f->cfg + f->msix_cap + PCI_MSIX_CTRL) & PCI_MSIX_CTRL_ENABLE;
-}
-
-void pci_msix_send(struct pci_func *f, uint16_t vector)
-{
-    if (vector >= f->msix_count || !pci_msix_enabled(f))
-        return;
-    const uint32_t *const e = &f->msix_table[vector * 4];
-    const uint16_t ctrl = get16(f->cfg + f->msix_cap + PCI_MSIX_CTRL);
-    if ((ctrl & PCI_MSIX_CTRL_MASK) || (e[3] & PCI_MSIX_ENTRY_MASKED)) {
-        f->msix_pending |= 1ull << vector;
-        return;
-    }
-    if (get16(f->cfg + PCI_COMMAND) & PCI_CMD_MASTER)
-        msi_send(&f->msi, (uint64_t)e[1] << 32 | e[0], e[2]);
-}
-
-/* Put the BARs on the bus where the header says. */
-static void remap(struct pci_func *f)
-{
-    const bool on = get16(f->cfg + PCI_COMMAND) & PCI_CMD_MEMORY;
-    for (unsigned n = 0; n < 6; n++) {
+    bool left = false;
+    for (unsigned n = 0; f->bus && n < 7; n++) {
         struct pci_bar *const b = &f->bar[n];
-        if (!b->size)
-            continue;
-        const uint8_t *const reg = f->cfg + PCI_BAR0 + 4 * n;
-        const uint64_t at = ((uint64_t)get32(reg + 4) << 32 | get32(reg)) & ~(uint64_t)15 &
-                            ~(b->size - 1);
-        const uint64_t want = on && at >= 0x80000000ull && at < 1ull << 40 ? at : 0;
-        if (want == b->mapped_at)
-            continue;
-        if (b->mapped_at)
-            bus_unmap_mmio(f->bus, hpa(b->mapped_at), b->size);
-        b->mapped_at = 0;
-        if (want && bus_map_mmio(f->bus, hpa(want), b->size, b->ops, f, f->dev.id) == 0)
-            b->mapped_at = want;
-        else if (want)
+        uint64_t at = 0;
+        const bool want = bar_wants(f, n, &at);
+        if (b->mapped && (!want || at != b->mapped_at)) {
+            bar_unmap(f, b);
+            left = true;
+        }
+        if (want && !b->mapped && bar_map(f, b, at))
             LOG_GUEST("pci", "%s: BAR %u at 0x%llx overlaps another range", f->dev.id, n,
-                      (unsigned long long)want);
+                      (unsigned long long)at);
     }
+    return left;
 }
+
+/* ---- interrupt pin ---- */
+
+void pci_add_intx(struct pci_func *f, unsigned pin)
+{
+    f->cfg_reset[PCI_INT_PIN] = (uint8_t)pin;
+}
+
+void pci_intx_update(struct pci_func *f)
+{
+    const bool drive = f->intx && f->cfg[PCI_INT_PIN] && !pci_msi_enabled(f) &&
+                       !pci_msix_enabled(f) &&
+                       !(pci_get16(f->cfg + PCI_COMMAND) & PCI_CMD_INTX_DISABLE);
+    if (drive == f->intx_driven)
+        return;
+    f->intx_driven = drive;
+    if (f->host)
+        pci_host_intx(f->host, f, drive);
+}
+
+void pci_intx_set(struct pci_func *f, int level)
+{
+    f->intx = level != 0;
+    f->cfg[PCI_STATUS] = (uint8_t)((f->cfg[PCI_STATUS] & ~PCI_STS_INTX) |
+                                   (level ? PCI_STS_INTX : 0));
+    pci_intx_update(f);
+}
+
+/* ---- the header as the guest sees it ---- */
 
 void pci_func_reset(struct pci_func *f)
 {
     memcpy(f->cfg, f->cfg_reset, sizeof f->cfg);
     for (unsigned v = 0; v < f->msix_count; v++)
         f->msix_table[v * 4 + 3] = PCI_MSIX_ENTRY_MASKED;
-    remap(f);
+    pci_remap(f);
 }
 
 uint32_t pci_func_read(const struct pci_func *f, unsigned reg, unsigned size)
 {
-    uint32_t v = ~0u;
-    if (reg + size <= sizeof f->cfg) {
-        v = 0;
+    uint32_t v = 0; /* no extended capabilities */
+    if (reg + size <= sizeof f->cfg)
         memcpy(&v, f->cfg + reg, size);
-    } else {
-        v = 0; /* no extended capabilities */
-    }
     return v;
+}
+
+static bool touches(unsigned reg, unsigned size, unsigned first, unsigned len)
+{
+    return reg < first + len && first < reg + size;
 }
 
 void pci_func_write(struct pci_func *f, unsigned reg, unsigned size, uint32_t value)
@@ -184,8 +211,13 @@ void pci_func_write(struct pci_func *f, unsigned reg, unsigned size, uint32_t va
         const uint8_t m = f->wmask[reg + i], v = (uint8_t)(value >> 8 * i);
         f->cfg[reg + i] = (uint8_t)((f->cfg[reg + i] & ~m) | (v & m));
     }
-    if (reg <= PCI_COMMAND + 1 || (reg >= PCI_BAR0 && reg < PCI_BAR0 + 24))
-        remap(f);
-    if (f->msix_cap && reg >= f->msix_cap && reg < f->msix_cap + 4u)
-        msix_flush(f);
+    if (touches(reg, size, PCI_COMMAND, 2) || touches(reg, size, PCI_BAR0, 24) ||
+        touches(reg, size, PCI_ROM, 4)) {
+        if (pci_remap(f) && f->host)
+            pci_host_retry(f->host);
+    }
+    pci_msi_written(f, reg, size);
+    pci_intx_update(f);
+    if (f->cfg_written)
+        f->cfg_written(f, reg, size);
 }

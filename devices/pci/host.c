@@ -1,41 +1,42 @@
 /*
  * devices/pci/host.c: host bridge: configuration space by ports CF8/CFC and by ECAM, bus 0 only.
- * PCI Local Bus 3.0 3.2.2.3.2, PCI Express Base 7.2.2. The bridge itself is function 0:0.0.
- * Not modelled: the q35's chipset registers (PCIEXBAR is fixed), PCI interrupt routing.
+ * PCI Local Bus 3.0 3.2.2.3.2, PCI Express Base 7.2.2; identity and registers of Intel's 82Q35 MCH
+ * (datasheet 316966, chapter 5), which is function 0:0.0. Interrupt pins are wired to PIRQA-H
+ * as the root complex does by default: devices 25-31 INTA-D to A-D, others rotated over E-H.
+ * PCIEXBAR starts enabled at 0xb0000000, where firmware puts it.
+ * Not modelled: PCIEXBAR sizes but 256 MiB.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "abi/pci.h"
-#include "devices/pci/pci.h"
 #include "devices/pci/pci_int.h"
+#include "lib/log.h"
+
+#define MCH_PCIEXBAR    0x60
+#define PCIEXBAR_ENABLE 1u
+#define PCIEXBAR_SIZE   6u
 
 struct pci_host {
     struct pci_func self;
     /* wiring */
     struct pci_func *func[256]; /* by devfn */
     struct board_port board;
+    struct irq_line pirq[PCI_PIRQS];
+    bool retrying;
+    uint64_t ecam_at; /* 0: not on the bus; derived */
     /* state */
     uint32_t address; /* CF8 */
     uint8_t reset_control;
+    uint8_t asserted[PCI_PIRQS]; /* functions that drive each PIRQ */
 };
 
 static const struct field host_fields[] = {
     PCI_FUNC_FIELDS,
     FIELD(struct pci_host, address, 0, "CONFIG_ADDRESS"),
     FIELD(struct pci_host, reset_control, 0, "port CF9"),
+    FIELD_ARRAY(struct pci_host, asserted, 0, "functions that drive PIRQA-H"),
     FIELD_END,
 };
-
-static void host_reset(struct dev *d)
-{
-    pci_func_reset((struct pci_func *)d);
-}
-static void host_free(struct dev *d)
-{
-    free(d);
-}
-static const struct dev_class host_class = {"pci-host", host_fields, host_reset, host_free};
 
 static struct pci_func *find(const struct pci_host *h, unsigned bus, unsigned devfn)
 {
@@ -55,6 +56,45 @@ static void ecam_write(void *dev, uint64_t offset, unsigned size, uint64_t value
         pci_func_write(f, offset & 0xfff, size, (uint32_t)value);
 }
 static const struct bus_ops ecam_ops = {ecam_read, ecam_write, 4};
+
+/* Put the ECAM window where PCIEXBAR says. */
+static void ecam_remap(struct pci_host *h)
+{
+    const uint8_t *const reg = h->self.cfg + MCH_PCIEXBAR;
+    const uint32_t low = pci_get32(reg);
+    uint64_t at = 0;
+    if (low & PCIEXBAR_ENABLE) {
+        at = ((uint64_t)pci_get32(reg + 4) << 32 | low) & ~(PCI_ECAM_SIZE - 1);
+        if (low & PCIEXBAR_SIZE)
+            LOG_STUB("pci", "PCIEXBAR 0x%x: only windows of 256 MiB", low);
+    }
+    if (at == h->ecam_at)
+        return;
+    if (h->ecam_at)
+        bus_unmap_mmio(h->self.bus, hpa(h->ecam_at), PCI_ECAM_SIZE);
+    h->ecam_at = 0;
+    if (at && bus_map_mmio(h->self.bus, hpa(at), PCI_ECAM_SIZE, &ecam_ops, h, "ecam") == 0)
+        h->ecam_at = at;
+    else if (at)
+        LOG_GUEST("pci", "ECAM window at 0x%llx overlaps another range", (unsigned long long)at);
+}
+
+static void host_written(struct pci_func *f, unsigned reg, unsigned size)
+{
+    if (reg < MCH_PCIEXBAR + 8 && reg + size > MCH_PCIEXBAR)
+        ecam_remap((struct pci_host *)f);
+}
+
+static void host_reset(struct dev *d)
+{
+    pci_func_reset((struct pci_func *)d);
+    ecam_remap((struct pci_host *)d);
+}
+static void host_free(struct dev *d)
+{
+    free(d);
+}
+static const struct dev_class host_class = {"pci-host", host_fields, host_reset, host_free};
 
 /* Byte accesses to CF9 are the chipset's reset control register, not CONFIG_ADDRESS. */
 static void reset_write(struct pci_host *h, uint8_t v)
@@ -94,6 +134,80 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t value
 }
 static const struct bus_ops port_ops = {port_read, port_write, 4};
 
+/* ---- interrupt pins ---- */
+
+unsigned pci_pirq_of(unsigned dev, unsigned pin)
+{
+    return dev >= 25 ? (pin - 1) & 3 : 4 + ((dev + pin - 1) & 3);
+}
+
+void pci_host_route(struct pci_host *h, const struct irq_line pirq[PCI_PIRQS])
+{
+    memcpy(h->pirq, pirq, sizeof h->pirq);
+}
+
+void pci_host_intx(struct pci_host *h, const struct pci_func *f, int level)
+{
+    const unsigned n = pci_pirq_of(f->devfn >> 3, f->cfg_reset[PCI_INT_PIN]);
+    const bool was = h->asserted[n] != 0;
+    if (level)
+        h->asserted[n]++;
+    else if (h->asserted[n])
+        h->asserted[n]--;
+    const bool is = h->asserted[n] != 0;
+    if (is != was)
+        irq_set(&h->pirq[n], is);
+}
+
+void pci_host_retry(struct pci_host *h)
+{
+    if (h->retrying)
+        return;
+    h->retrying = true;
+    for (unsigned i = 0; i < 256; i++) {
+        if (h->func[i])
+            pci_remap(h->func[i]);
+    }
+    h->retrying = false;
+}
+
+/* ---- what firmware does, for kernels that are started without one ---- */
+
+struct windows {
+    uint64_t mem, io;
+};
+
+static void assign_bar(struct pci_func *f, unsigned n, struct windows *w)
+{
+    const struct pci_bar *const b = &f->bar[n];
+    uint64_t *const next = b->io ? &w->io : &w->mem;
+    const uint64_t align = b->io || b->size > 4096 ? b->size : 4096;
+    const uint64_t at = (*next + align - 1) & ~(align - 1);
+    if (!b->size || at + b->size > (b->io ? PCI_IO_END : PCI_MMIO_END))
+        return;
+    *next = at + b->size;
+    uint8_t *const reg = f->cfg + (n == PCI_BAR_ROM ? PCI_ROM : PCI_BAR0 + 4 * n);
+    pci_put32(reg, pci_get32(reg) | (uint32_t)at);
+    f->cfg[PCI_COMMAND] |= b->io ? PCI_CMD_IO : PCI_CMD_MEMORY;
+}
+
+void pci_host_assign(struct pci_host *h, const uint8_t irq[PCI_PIRQS])
+{
+    struct windows w = {PCI_MMIO_BASE, PCI_IO_BASE};
+    for (unsigned i = 0; i < 256; i++) {
+        struct pci_func *const f = h->func[i];
+        if (!f)
+            continue;
+        for (unsigned n = 0; n < 7; n++)
+            assign_bar(f, n, &w);
+        if (f->cfg[PCI_INT_PIN])
+            f->cfg[PCI_INT_LINE] = irq[pci_pirq_of(i >> 3, f->cfg[PCI_INT_PIN])];
+        pci_remap(f);
+    }
+}
+
+/* ---- building ---- */
+
 struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board)
 {
     struct pci_host *h = calloc(1, sizeof *h);
@@ -103,9 +217,12 @@ struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board)
     h->self.bus = bus;
     h->board = *board;
     pci_func_init(&h->self, 0x8086, 0x29c0, 0x06000000, 0x1af4, 0x1100);
+    pci_put32(h->self.cfg_reset + MCH_PCIEXBAR, (uint32_t)PCI_ECAM_BASE | PCIEXBAR_ENABLE);
+    pci_put32(h->self.wmask + MCH_PCIEXBAR, 0xf0000007);
+    pci_put32(h->self.wmask + MCH_PCIEXBAR + 4, 0xf);
+    h->self.cfg_written = host_written;
     h->func[0] = &h->self;
-    if (bus_map_port(bus, PCI_CONFIG_ADDRESS, 8, &port_ops, h, "pci-config") ||
-        bus_map_mmio(bus, hpa(PCI_ECAM_BASE), PCI_ECAM_SIZE, &ecam_ops, h, "ecam")) {
+    if (bus_map_port(bus, PCI_CONFIG_ADDRESS, 8, &port_ops, h, "pci-config")) {
         free(h);
         return NULL;
     }
@@ -125,5 +242,20 @@ int pci_host_plug(struct pci_host *h, struct pci_func *f, uint8_t devfn)
     f->devfn = devfn;
     f->dma.rid = devfn;
     f->bus = h->self.bus;
+    f->host = h;
+    for (unsigned fn = 1; fn < 8; fn++) {
+        struct pci_func *const first = h->func[devfn & 0xf8];
+        if (first && h->func[(devfn & 0xf8) + fn])
+            first->cfg_reset[PCI_HEADER_TYPE] |= PCI_HEADER_MULTI;
+    }
     return 0;
+}
+
+int pci_host_plug_any(struct pci_host *h, struct pci_func *f)
+{
+    for (unsigned dev = 2; dev < 31; dev++) {
+        if (pci_host_plug(h, f, PCI_DEVFN(dev, 0)) == 0)
+            return 0;
+    }
+    return -ENOSPC;
 }

@@ -2,11 +2,43 @@
 #ifndef DEVICES_PCI_PCI_INT_H
 #define DEVICES_PCI_PCI_INT_H
 
+#include <string.h>
+
+#include "abi/pci.h"
 #include "devices/pci/pci.h"
 
 #define PCI_MSIX_PBA_OFFSET 0x800u
 
+static inline void pci_put16(uint8_t *p, uint16_t v)
+{
+    memcpy(p, &v, 2);
+}
+static inline void pci_put32(uint8_t *p, uint32_t v)
+{
+    memcpy(p, &v, 4);
+}
+static inline uint16_t pci_get16(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return v;
+}
+static inline uint32_t pci_get32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
 uint32_t pci_func_read(const struct pci_func *f, unsigned reg, unsigned size);
 void pci_func_write(struct pci_func *f, unsigned reg, unsigned size, uint32_t value);
+/* Put the BARs on the bus where the header says; true when one left its place. */
+bool pci_remap(struct pci_func *f);
+void pci_msi_written(struct pci_func *f, unsigned reg, unsigned size); /* msi.c */
+void pci_intx_update(struct pci_func *f);
+
+/* Another BAR left its place on the bus: those that found theirs taken may try again. */
+void pci_host_retry(struct pci_host *h);
+void pci_host_intx(struct pci_host *h, const struct pci_func *f, int level);
 
 #endif

@@ -1,0 +1,133 @@
+/*
+ * machine/board_chipset.c: builders of the chipset's devices: bridges, timers, power management,
+ * serial ports, firmware configuration (machine/devices.def).
+ */
+#include "abi/pci.h"
+#include "devices/serial/uart.h"
+#include "devices/serial/vcons.h"
+#include "machine/machine_int.h"
+
+/* ---- PCI ---- */
+
+int board_pci(struct machine *m, struct err *err)
+{
+    const struct board_port board = board_port(m);
+    m->pci = pci_host_new(m->bus, &board);
+    return board_add(m, m->pci ? pci_host_dev(m->pci) : NULL, "pci-host", err);
+}
+
+int board_lpc(struct machine *m, struct err *err)
+{
+    struct irq_line pic[16], ioapic[24], pirq[PCI_PIRQS];
+    for (unsigned i = 0; i < 16; i++)
+        pic[i] = pic_pin(m->pic, i);
+    for (unsigned i = 0; i < 24; i++)
+        ioapic[i] = ioapic_pin(m->ioapic, i);
+    m->lpc = lpc_new(pic, ioapic);
+    const int rc = board_plug(m, m->lpc ? lpc_func(m->lpc) : NULL, PCI_DEVFN(31, 0), "lpc", err);
+    for (unsigned i = 0; !rc && i < PCI_PIRQS; i++)
+        pirq[i] = lpc_pirq(m->lpc, i);
+    if (!rc)
+        pci_host_route(m->pci, pirq);
+    return rc;
+}
+
+void board_init_pci(struct machine *m)
+{
+    static const uint8_t irq[PCI_PIRQS] = {10, 10, 11, 11, 10, 10, 11, 11};
+    lpc_route(m->lpc, irq);
+    pci_host_assign(m->pci, irq);
+    bus_port_write(m->bus, 0x4d1, 1, 3 << 2); /* interrupts 10 and 11 are level-triggered */
+}
+
+int board_vcons(struct machine *m, struct err *err)
+{
+    const struct board_port board = board_port(m);
+    const struct msi_sink msi = apic_net_msi(m->net);
+    if (!m->cfg.console_port_count)
+        return 0;
+    struct pci_func *const vc = vcons_new(m->input, &m->dma, &msi, &board, m->cfg.console_ports,
+                                          (unsigned)m->cfg.console_port_count);
+    return board_plug(m, vc, PCI_DEVFN(2, 0), "virtio-console", err);
+}
+
+/* ---- timers ---- */
+
+int board_pit(struct machine *m, struct err *err)
+{
+    const struct irq_line irq = board_isa(m, 0);
+    return board_add(m, pit_new(m->bus, m->clock, &irq), "pit", err);
+}
+
+int board_rtc(struct machine *m, struct err *err)
+{
+    const struct irq_line irq = board_isa(m, 8);
+    return board_add(
+        m,
+        rtc_new(m->bus, m->clock, &irq, m->cfg.rtc_epoch, m->ram->low, m->ram->size - m->ram->low),
+        "rtc", err);
+}
+
+int board_hpet(struct machine *m, struct err *err)
+{
+    const struct irq_line irq0 = board_isa(m, 0), irq8 = board_isa(m, 8);
+    struct irq_line pins[24];
+    for (unsigned i = 0; i < 24; i++)
+        pins[i] = i < PCI_GSI_BASE ? ioapic_pin(m->ioapic, i) : lpc_gsi(m->lpc, i);
+    return board_add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8), "hpet", err);
+}
+
+int board_pm(struct machine *m, struct err *err)
+{
+    const struct irq_line sci = board_isa(m, 9);
+    const struct board_port board = board_port(m);
+    return board_add(m, pm_new(m->bus, m->clock, &sci, &board), "pm", err);
+}
+
+/* ---- small ones ---- */
+
+int board_debugport(struct machine *m, struct err *err)
+{
+    const struct board_port board = board_port(m);
+    return board_add(m, debugport_new(m->bus, &board), "debugport", err);
+}
+
+int board_testdev(struct machine *m, struct err *err)
+{
+    struct irq_line gsi[24];
+    for (unsigned i = 0; i < 24; i++)
+        gsi[i] = lpc_gsi(m->lpc, i);
+    return board_add(m, testdev_new(m->bus, gsi), "testdev", err);
+}
+
+int board_i8042(struct machine *m, struct err *err)
+{
+    const struct irq_line irq1 = board_isa(m, 1);
+    const struct board_port board = board_port(m);
+    return board_add(m, i8042_new(m->bus, &irq1, &board), "i8042", err);
+}
+
+static void serial_out(void *opaque, const void *bytes, size_t len)
+{
+    const struct board_port board = board_port(opaque);
+    board.output(board.opaque, "serial0", bytes, len);
+}
+static void serial1_out(void *opaque, const void *bytes, size_t len)
+{
+    const struct board_port board = board_port(opaque);
+    board.output(board.opaque, "serial1", bytes, len);
+}
+
+int board_serial(struct machine *m, struct err *err)
+{
+    const struct uart_config com1 = {0, 0x3f8, board_isa(m, 4), serial_out, m};
+    const struct uart_config com2 = {1, 0x2f8, board_isa(m, 3), serial1_out, m};
+    const int rc = board_add(m, uart_new(m->bus, m->input, &com1), "serial0", err);
+    return rc ? rc : board_add(m, uart_new(m->bus, m->input, &com2), "serial1", err);
+}
+
+int board_fwcfg(struct machine *m, struct err *err)
+{
+    return board_add(m, fwcfg_new(m->bus, &m->dma, NULL, 0, m->cfg.smp, m->cfg.memory), "fw_cfg",
+                     err);
+}
