@@ -33,6 +33,7 @@ static void request(void *opaque, enum board_request what, uint32_t value)
         [BOARD_POWEROFF] = MACHINE_STOP_POWEROFF,
         [BOARD_RESET] = MACHINE_STOP_RESET,
         [BOARD_EXIT] = MACHINE_STOP_EXIT,
+        [BOARD_PANIC] = MACHINE_STOP_PANIC,
     };
     m->stopping = true;
     m->stop = stop[what];
@@ -198,6 +199,7 @@ void board_free(struct machine *m)
     }
     for (unsigned i = 0; i < MACHINE_LPS_MAX; i++)
         cpu_free(m->cpu[i]);
+    acpi_tables_free(m->acpi);
     engine_free(m->engine);
     apic_net_free(m->net);
     ram_free(m->ram);

@@ -1,6 +1,6 @@
 /*
  * machine/board_chipset.c: builders of the chipset's devices: bridges, timers, power management,
- * serial ports, firmware configuration (machine/devices.def).
+ * serial ports (machine/devices.def).
  */
 #include "abi/pci.h"
 #include "devices/serial/uart.h"
@@ -100,6 +100,12 @@ int board_testdev(struct machine *m, struct err *err)
     return board_add(m, testdev_new(m->bus, gsi), "testdev", err);
 }
 
+int board_pvpanic(struct machine *m, struct err *err)
+{
+    const struct board_port board = board_port(m);
+    return board_add(m, pvpanic_new(m->bus, &board), "pvpanic", err);
+}
+
 int board_i8042(struct machine *m, struct err *err)
 {
     const struct irq_line irq1 = board_isa(m, 1);
@@ -124,10 +130,4 @@ int board_serial(struct machine *m, struct err *err)
     const struct uart_config com2 = {1, 0x2f8, board_isa(m, 3), serial1_out, m};
     const int rc = board_add(m, uart_new(m->bus, m->input, &com1), "serial0", err);
     return rc ? rc : board_add(m, uart_new(m->bus, m->input, &com2), "serial1", err);
-}
-
-int board_fwcfg(struct machine *m, struct err *err)
-{
-    return board_add(m, fwcfg_new(m->bus, &m->dma, NULL, 0, m->cfg.smp, m->cfg.memory), "fw_cfg",
-                     err);
 }

@@ -80,8 +80,10 @@ int machine_reset(struct machine *m, struct err *err)
         cpu_reset(m->cpu[i]);
     for (struct dev *d = m->devs; d; d = d->next)
         dev_reset(d);
+    if (m->cfg.firmware)
+        return 0;
     board_init_pci(m);
-    m->rsdp = acpi_build(m->ram, ACPI_AREA, 0x100000 - ACPI_AREA, m->cfg.smp);
+    m->rsdp = acpi_tables_place(m->acpi, m->ram, ACPI_AREA, 0x100000 - ACPI_AREA);
     const struct boot_images images = {
         .kernel = m->cfg.kernel,
         .kernel_len = m->cfg.kernel_len,

@@ -33,6 +33,14 @@ struct machine_config {
     const char *cmdline;
     const struct boot_module *modules; /* bzImage: modules[0] is the initrd */
     size_t module_count;
+    const void
+        *firmware; /* image whose last byte is at 4 GiB - 1; NULL: kernel is started directly */
+    size_t firmware_len;
+    const char *firmware_name;
+    const void *firmware_vars; /* template of its variable flash, right below; may be NULL */
+    size_t firmware_vars_len;
+    const char *firmware_vars_name;
+    const char *boot_order;           /* file "bootorder" for the firmware; may be NULL */
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;
     /* output of the guest, on the machine's thread: source "serial0", "serial1", "debugcon",
@@ -46,6 +54,7 @@ enum machine_stop {
     MACHINE_STOP_POWEROFF,     /* ACPI S5 */
     MACHINE_STOP_RESET,        /* guest reset; machine_reset and go on, or stop */
     MACHINE_STOP_EXIT,         /* debug-exit port: machine_exit_value */
+    MACHINE_STOP_PANIC,        /* the guest told the panic device */
     MACHINE_STOP_SHUTDOWN,     /* triple fault */
     MACHINE_STOP_REQUEST,      /* machine_request_stop, e.g. from an output callback or a signal */
     MACHINE_STOP_BREAK,        /* debugger: machine_break_lp says where */
@@ -78,6 +87,9 @@ unsigned machine_break_lp(const struct machine *m);
 /* In the slice hook: all LPs sleep, so a front end may sleep too; waiting: with no event armed. */
 bool machine_is_idle(const struct machine *m);
 bool machine_is_waiting(const struct machine *m);
+
+/* The firmware's variables as they are now; NULL: none. */
+const void *machine_firmware_vars(struct machine *m, size_t *len);
 
 uint64_t machine_hash(const struct machine *m); /* RAM, processors, devices, clock */
 /* Step one instruction of one LP (debugger); other LPs stand still. */

@@ -3,6 +3,7 @@
 #ifndef MACHINE_MACHINE_INT_H
 #define MACHINE_MACHINE_INT_H
 
+#include "abi/fwcfg.h"
 #include "apic/apic.h"
 #include "core/bus.h"
 #include "core/clock.h"
@@ -10,6 +11,7 @@
 #include "core/input.h"
 #include "core/trace.h"
 #include "cpu/cpu.h"
+#include "devices/acpi/acpi.h"
 #include "cpu/sys/cpuid.h"
 #include "devices/chipset/chipset.h"
 #include "devices/pci/pci.h"
@@ -20,6 +22,20 @@
 #define MACHINE_LPS_MAX   16
 #define MACHINE_QUANTUM   16384         /* instructions */
 #define MACHINE_RTC_EPOCH 1577836800ull /* 2020-01-01 00:00:00 UTC */
+
+/* What fw_cfg has for firmware (board_firmware.c). */
+#define BOARD_FW_FILES 32
+#define BOARD_FW_ITEMS 8
+struct board_fw {
+    struct fwcfg_file file[BOARD_FW_FILES];
+    struct fwcfg_item item[BOARD_FW_ITEMS];
+    uint32_t number[BOARD_FW_ITEMS]; /* values of items that are one */
+    unsigned files, items;
+    struct fwcfg_e820 e820[2];
+    unsigned e820_count;
+    unsigned vars_rom; /* ROM of the memory that is the variables' flash */
+    bool has_display;  /* set by a display's builder */
+};
 
 struct machine {
     struct machine_config cfg;
@@ -36,6 +52,8 @@ struct machine {
     struct dma dma;
     struct dev *devs; /* in build order */
     struct trace trace;
+    struct acpi_tables *acpi;
+    struct board_fw fw;
     uint64_t rsdp;
     struct pic *pic;
     struct ioapic *ioapic;
@@ -74,6 +92,9 @@ int board_add(struct machine *m, struct dev *d, const char *name, struct err *er
 /* Add a PCI function at a fixed place (PCI_DEVFN), or at BOARD_ANY_SLOT. */
 #define BOARD_ANY_SLOT (-1)
 int board_plug(struct machine *m, struct pci_func *f, int devfn, const char *name, struct err *err);
+/* A file of fw_cfg; name and bytes must outlive the machine. Before the fwcfg row only. */
+int board_add_file(struct machine *m, const char *name, const void *bytes, size_t len,
+                   struct err *err);
 struct irq_line board_isa(struct machine *m, unsigned irq); /* ISA interrupt 0-15 */
 struct board_port board_port(struct machine *m);            /* power, reset, output */
 

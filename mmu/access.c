@@ -39,6 +39,12 @@ static void device_write(struct cpu *c, const struct page *p, unsigned off, unsi
         bus_mmio_write(c->bus, hpa(p->hpa + off), size, v);
 }
 
+/* Memory that a store goes to; otherwise it goes to the bus. */
+static bool takes_stores(const struct page *p)
+{
+    return p->host && !(p->frame->flags & FRAME_READ_ONLY);
+}
+
 /* Largest power of two that fits, so that device accesses stay natural. */
 static unsigned piece(unsigned off, unsigned len)
 {
@@ -69,7 +75,7 @@ static void page_write(struct cpu *c, const struct page *p, unsigned off, const 
                        unsigned len)
 {
     const uint8_t *in = from;
-    if (p->host) {
+    if (takes_stores(p)) {
         memcpy(p->host + off, in, len);
         if (frame_guarded(p->frame))
             ram_code_written(c->ram, c, p->frame, p->hpa + off, len);
@@ -134,7 +140,7 @@ static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned a
     const struct page p = page_find(c, la, acc);
     const unsigned off = la & 4095;
     if (!crosses(la, size)) {
-        if (p.host) {
+        if (takes_stores(&p)) {
             host_st(p.host + off, size, v);
             if (frame_guarded(p.frame))
                 ram_code_written(c->ram, c, p.frame, p.hpa + off, size);
@@ -247,7 +253,7 @@ void *mmu_bulk(struct cpu *c, uint64_t la, int access)
     if ((!(access & ACC_R) || e->tag_r == tag) && (!(access & ACC_W) || e->tag_w == tag))
         return (void *)(e->addend + la);
     const struct page p = page_find(c, la, (unsigned)access);
-    if (!p.host || p.watched || ((access & ACC_W) && frame_guarded(p.frame)))
+    if (!p.host || p.watched || ((access & ACC_W) && !frame_takes_fast_stores(p.frame)))
         return NULL;
     if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->eflags & FL_AC))
         return NULL;

@@ -1,9 +1,9 @@
 /*
  * RAM: one host mapping, dense frame descriptors, access by physical address, notes to the engine
- * about stores that hit decoded code (engine.md A.4, self-modifying code).
- *
- * Not modelled: ROM write protection (the frames of C0000-FFFFF are plain RAM).
+ * about stores that hit decoded code (engine.md A.4, self-modifying code); ROMs and the switched
+ * pages below 1 MiB (PAM registers of the host bridge).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,6 +35,11 @@ void huge_free(void *p, size_t size)
         munmap(p, size);
 }
 
+static size_t frames_size(const struct ram *r)
+{
+    return (r->frame_count + (RAM_ROM_MAX >> 12)) * sizeof *r->frames;
+}
+
 struct ram *ram_new(uint64_t size)
 {
     if (size < 0x100000 || size % 0x100000 || size > 1ull << 39)
@@ -45,9 +50,12 @@ struct ram *ram_new(uint64_t size)
     r->size = size;
     r->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
     r->frame_count = size >> 12;
-    r->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    const size_t frames = r->frame_count * sizeof *r->frames;
+    r->rom_from = UINT64_MAX;
+    for (unsigned n = 0; n < RAM_LEGACY_SIZE >> 12; n++)
+        r->legacy[n] = n < 0x20 ? UINT64_MAX : (RAM_LEGACY >> 12) + n;
+    r->base = mmap(NULL, size + RAM_ROM_MAX, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const size_t frames = frames_size(r);
     r->frames = mmap(NULL, frames, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (r->base == MAP_FAILED || r->frames == MAP_FAILED) {
@@ -65,9 +73,9 @@ void ram_free(struct ram *r)
     if (!r)
         return;
     if (r->base)
-        munmap(r->base, r->size);
+        munmap(r->base, r->size + RAM_ROM_MAX);
     if (r->frames)
-        munmap(r->frames, r->frame_count * sizeof *r->frames);
+        munmap(r->frames, frames_size(r));
     free(r);
 }
 
@@ -95,7 +103,7 @@ bool ram_write(struct ram *r, hpa_t to, const void *from, size_t len)
     while (len) {
         const size_t room = 4096 - (at & 4095), n = len < room ? len : room;
         struct frame *f = ram_frame(r, at);
-        if (!f)
+        if (!f || (f->flags & FRAME_READ_ONLY))
             return false;
         memcpy(ram_host(r, at), in, n);
         if (frame_guarded(f))
@@ -105,6 +113,92 @@ bool ram_write(struct ram *r, hpa_t to, const void *from, size_t len)
         len -= n;
     }
     return true;
+}
+
+/* ---- ROMs and switched pages ---- */
+
+uint64_t ram_rom_index(const struct ram *r, uint64_t at)
+{
+    for (unsigned n = 0; n < r->rom_count; n++) {
+        const struct ram_rom *const m = &r->rom[n];
+        if (m->on && at - m->base < m->len)
+            return m->first + ((at - m->base) >> 12);
+    }
+    return UINT64_MAX;
+}
+
+/* The memory of [at, at + len) is about to be exchanged: what was decoded from it dies. */
+static void forget_code(struct ram *r, uint64_t at, uint64_t len)
+{
+    if (r->engine)
+        engine_code_written(r->engine, NULL, hpa(at), len);
+}
+
+static void forget_pages(struct ram *r)
+{
+    for (unsigned i = 0; i < r->cpu_count; i++)
+        mmu_memory_changed(r->cpus[i]);
+}
+
+static void find_lowest(struct ram *r)
+{
+    r->rom_from = UINT64_MAX;
+    for (unsigned n = 0; n < r->rom_count; n++) {
+        if (r->rom[n].on && r->rom[n].base < r->rom_from)
+            r->rom_from = r->rom[n].base;
+    }
+}
+
+int ram_add_rom(struct ram *r, uint64_t base, const void *bytes, size_t len)
+{
+    const uint64_t pages = (len + 4095) >> 12;
+    if (r->rom_count == RAM_ROMS || !len || len > RAM_ROM_MAX || base & 4095 ||
+        r->rom_frames + pages > RAM_ROM_MAX >> 12 || base < RAM_LOW_MAX ||
+        base + (pages << 12) > 1ull << 32)
+        return -ENOSPC;
+    struct ram_rom *const m = &r->rom[r->rom_count];
+    *m = (struct ram_rom){base, pages << 12, r->frame_count + r->rom_frames, true};
+    r->rom_frames += pages;
+    memcpy(r->base + (m->first << 12), bytes, len);
+    for (uint64_t n = 0; n < pages; n++)
+        r->frames[m->first + n].flags |= FRAME_READ_ONLY;
+    r->rom_count++;
+    find_lowest(r);
+    return (int)r->rom_count - 1;
+}
+
+uint8_t *ram_rom_bytes(struct ram *r, unsigned n)
+{
+    return r->base + (r->rom[n].first << 12);
+}
+
+void ram_rom_show(struct ram *r, unsigned n, bool on)
+{
+    struct ram_rom *const m = &r->rom[n];
+    if (m->on == on)
+        return;
+    forget_code(r, m->base, m->len);
+    m->on = on;
+    find_lowest(r);
+    forget_pages(r);
+}
+
+void ram_legacy_set(struct ram *r, uint64_t at, enum ram_legacy what, bool writable)
+{
+    const uint64_t page = at >> 12, from_end = (1u << 20) - (at & ~4095ull);
+    uint64_t *const slot = &r->legacy[page - (RAM_LEGACY >> 12)];
+    const uint64_t n = what == RAM_IS_RAM   ? page
+                       : what == RAM_IS_ROM ? ram_rom_index(r, (1ull << 32) - from_end)
+                                            : UINT64_MAX;
+    struct frame *const f = &r->frames[page];
+    const uint32_t flags = writable ? f->flags & ~(uint32_t)FRAME_READ_ONLY
+                                    : f->flags | FRAME_READ_ONLY;
+    if (*slot == n && f->flags == flags)
+        return;
+    forget_code(r, at & ~4095ull, 4096);
+    *slot = n;
+    f->flags = flags & ~(uint32_t)FRAME_FAST_WRITE;
+    forget_pages(r);
 }
 
 void ram_code_added(struct ram *r, struct frame *f, uint64_t hpa)
@@ -158,7 +252,7 @@ void ram_clear(struct ram *r)
 uint64_t ram_hash(const struct ram *r, uint64_t seed)
 {
     uint64_t h = (seed ^ r->size) * 0x9e3779b97f4a7c15ull;
-    for (uint64_t n = 0; n < r->frame_count; n++) {
+    for (uint64_t n = 0; n < r->frame_count + r->rom_frames; n++) {
         const uint64_t *p = (const uint64_t *)(r->base + (n << 12));
         if (!page_is_zero(p))
             h = hash_page(p, h ^ n << 1);

@@ -120,6 +120,11 @@ void l1_clear(struct cpu *c)
     mmu_code_changed(c);
 }
 
+void mmu_memory_changed(struct cpu *c)
+{
+    l1_clear(c);
+}
+
 void l1_drop_page(struct cpu *c, uint64_t la)
 {
     struct tlb_entry *e = &c->tlb[tlb_index(la)];
@@ -191,7 +196,7 @@ static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, str
     const uint64_t tag = (la & TLB_PAGE_MASK) | ctx;
     e->tag_r = perm_allows(c, perm, ACC_R | sys) ? tag : TLB_INVALID;
     e->tag_w = TLB_INVALID;
-    if (!frame_guarded(p->frame) && perm_allows(c, perm, ACC_W | sys)) {
+    if (frame_takes_fast_stores(p->frame) && perm_allows(c, perm, ACC_W | sys)) {
         e->tag_w = tag;
         p->frame->flags |= FRAME_FAST_WRITE;
     }

@@ -44,13 +44,13 @@ uint64_t phys_ld(struct cpu *c, uint64_t at, unsigned size)
 void phys_st(struct cpu *c, uint64_t at, unsigned size, uint64_t v)
 {
     void *p = ram_host(c->ram, at);
-    if (!p) {
+    struct frame *f = ram_frame(c->ram, at);
+    if (!p || (f->flags & FRAME_READ_ONLY)) {
         if (c->bus)
             bus_mmio_write(c->bus, hpa(at), size, v);
         return;
     }
     host_st(p, size, v);
-    struct frame *f = ram_frame(c->ram, at);
     if (frame_guarded(f))
         ram_code_written(c->ram, c, f, at, size);
 }

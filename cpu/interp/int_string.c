@@ -195,7 +195,7 @@ static uint8_t *run_code(struct cpu *c, const struct str *s, uint64_t la, uint64
     if (!mmu_peek(c, low, &v))
         return NULL;
     const struct frame *f = ram_frame(c->ram, v.hpa);
-    if (!f || !f->code || (f->flags & FRAME_MONITOR) ||
+    if (!f || !f->code || (f->flags & (FRAME_MONITOR | FRAME_READ_ONLY)) ||
         (c->non_root && vmx_is_apic_page(c, v.hpa)) || (c->cpl == 3 && (c->eflags & FL_AC)))
         return NULL;
     engine_code_written(c->engine, c, hpa(v.hpa), n * s->size);

@@ -205,6 +205,14 @@ void aml_res_window32(struct aml *a, uint32_t first, uint32_t last)
     aml_bytes(a, v, sizeof v);
 }
 
+void aml_res_window64(struct aml *a, uint64_t first, uint64_t last)
+{
+    const uint64_t v[5] = {0, first, last, 0, last - first + 1};
+    const uint8_t d[6] = {0x8a, 43, 0, 0, 0x0c, 1};
+    aml_bytes(a, d, sizeof d);
+    aml_bytes(a, v, sizeof v);
+}
+
 void aml_res_end(struct aml *a)
 {
     const uint8_t d[2] = {0x79, 0};

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/acpi/acpi.h"
+
 struct aml;
 struct aml *aml_new(void);
 /* Bytes (to be freed by the caller) and length; frees the writer. NULL: out of memory. */
@@ -35,8 +37,9 @@ void aml_res_memory32(struct aml *a, uint32_t base, uint32_t len);
 void aml_res_bus(struct aml *a, uint16_t first, uint16_t last);
 void aml_res_window_io(struct aml *a, uint16_t first, uint16_t last);
 void aml_res_window32(struct aml *a, uint32_t first, uint32_t last);
+void aml_res_window64(struct aml *a, uint64_t first, uint64_t last);
 void aml_res_end(struct aml *a);
 
-void acpi_dsdt(struct aml *a, unsigned cpus);
+void acpi_dsdt(struct aml *a, const struct acpi_config *cfg);
 
 #endif

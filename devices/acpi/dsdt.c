@@ -45,7 +45,7 @@ static void pci_routing(struct aml *a)
     aml_close(a);
 }
 
-static void pci_root(struct aml *a)
+static void pci_root(struct aml *a, const struct acpi_config *cfg)
 {
     device(a, "PCI0", "PNP0A08", 0);
     aml_name(a, "_CID");
@@ -60,6 +60,8 @@ static void pci_root(struct aml *a)
     aml_res_window_io(a, 0, 0xcf7);
     aml_res_window_io(a, 0xd00, 0xffff);
     aml_res_window32(a, PCI_MMIO_BASE, PCI_MMIO_END - 1);
+    const uint64_t high = (cfg->ram_end + PCI_MMIO64_SIZE - 1) & ~(PCI_MMIO64_SIZE - 1);
+    aml_res_window64(a, high, high + PCI_MMIO64_SIZE - 1);
     end_resources(a);
     pci_routing(a);
     aml_close(a);
@@ -99,6 +101,18 @@ static void legacy(struct aml *a)
     aml_close(a);
 }
 
+/* The panic port: data only, no interrupt. */
+static void panic_port(struct aml *a)
+{
+    aml_device(a, "PEVT");
+    aml_name(a, "_HID");
+    aml_string(a, "QEMU0001");
+    resources(a);
+    aml_res_io(a, PVPANIC_PORT, 1);
+    end_resources(a);
+    aml_close(a);
+}
+
 static void processors(struct aml *a, unsigned cpus)
 {
     for (unsigned i = 0; i < cpus; i++) {
@@ -112,12 +126,13 @@ static void processors(struct aml *a, unsigned cpus)
     }
 }
 
-void acpi_dsdt(struct aml *a, unsigned cpus)
+void acpi_dsdt(struct aml *a, const struct acpi_config *cfg)
 {
     aml_scope(a, "\\_SB_");
-    pci_root(a);
+    pci_root(a, cfg);
     legacy(a);
-    processors(a, cpus);
+    panic_port(a);
+    processors(a, cfg->cpus);
     aml_close(a);
     aml_name(a, "\\_S5_");
     aml_package(a, 4);

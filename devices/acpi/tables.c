@@ -1,31 +1,17 @@
 /*
- * devices/acpi/tables.c: the fixed tables (acpi.h). The DSDT is built by dsdt.c.
+ * devices/acpi/tables.c: the fixed tables (acpi.h). The DSDT is built by dsdt.c; place.c places.
  * Not modelled: SRAT/SLIT, DMAR (no IOMMU yet), sleep states but S5.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "abi/acpi.h"
 #include "abi/lapic.h"
-#include "devices/acpi/acpi.h"
+#include "devices/acpi/acpi_int.h"
 #include "devices/acpi/aml.h"
 #include "devices/chipset/chipset.h"
 #include "devices/pci/pci.h"
-#include "mmu/ram.h"
 
-struct area {
-    struct ram *ram;
-    uint64_t at, next, end;
-};
-
-static uint8_t sum(const void *bytes, size_t len)
-{
-    const uint8_t *p = bytes;
-    uint8_t s = 0;
-    while (len--)
-        s = (uint8_t)(s + *p++);
-    return s;
-}
+#define ALIGN 64u
 
 static struct acpi_header header(const char *signature, size_t len, uint8_t revision)
 {
@@ -38,40 +24,69 @@ static struct acpi_header header(const char *signature, size_t len, uint8_t revi
     return h;
 }
 
-static uint64_t put(struct area *a, const void *bytes, size_t len)
+/* Append; returns the offset. */
+static uint32_t put(struct acpi_tables *t, const void *bytes, size_t len)
 {
-    const uint64_t at = a->next;
-    if (len > a->end - at)
-        return 0;
-    ram_write(a->ram, hpa(at), bytes, len);
-    a->next = (at + len + 63) & ~63ull;
+    const size_t at = t->len, end = (at + len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (end > t->cap) {
+        const size_t cap = end * 2;
+        uint8_t *const grown = realloc(t->bytes, cap);
+        if (!grown) {
+            t->failed = true;
+            return 0;
+        }
+        memset(grown + t->cap, 0, cap - t->cap);
+        t->bytes = grown;
+        t->cap = cap;
+    }
+    memcpy(t->bytes + at, bytes, len);
+    t->len = end;
+    return (uint32_t)at;
+}
+
+static void add_ptr(struct acpi_tables *t, bool rsdp, size_t at, unsigned size)
+{
+    if (t->ptrs == ACPI_PTRS_MAX)
+        t->failed = true;
+    else
+        t->ptr[t->ptrs++] = (struct acpi_ptr){(uint32_t)at, (uint8_t)size, rsdp};
+}
+
+static void add_sum(struct acpi_tables *t, bool rsdp, size_t at, size_t start, size_t len)
+{
+    if (t->sums == ACPI_SUMS_MAX)
+        t->failed = true;
+    else
+        t->sum[t->sums++] = (struct acpi_sum){(uint32_t)at, (uint32_t)start, (uint32_t)len, rsdp};
+}
+
+/* A table with a header. */
+static uint32_t put_table(struct acpi_tables *t, const void *table, size_t len)
+{
+    const uint32_t at = put(t, table, len);
+    add_sum(t, false, at + offsetof(struct acpi_header, checksum), at, len);
     return at;
 }
 
-/* A table whose checksum is set here. */
-static uint64_t put_table(struct area *a, void *table, size_t len)
-{
-    struct acpi_header *const h = table;
-    h->checksum = 0;
-    h->checksum = (uint8_t)-sum(table, len);
-    return put(a, table, len);
-}
-
-static uint64_t put_dsdt(struct area *a, unsigned cpus)
+static uint32_t put_dsdt(struct acpi_tables *t, const struct acpi_config *cfg)
 {
     struct aml *const b = aml_new();
-    if (!b)
+    if (!b) {
+        t->failed = true;
         return 0;
+    }
     const struct acpi_header h = header("DSDT", 0, 2);
     aml_bytes(b, &h, sizeof h);
-    acpi_dsdt(b, cpus);
+    acpi_dsdt(b, cfg);
     size_t len;
     uint8_t *const bytes = aml_finish(b, &len);
-    uint64_t at = 0;
+    uint32_t at = 0;
     if (bytes) {
         const uint32_t length = (uint32_t)len;
         memcpy(bytes + offsetof(struct acpi_header, length), &length, 4);
-        at = put_table(a, bytes, len);
+        at = put_table(t, bytes, len);
+    } else {
+        t->failed = true;
     }
     free(bytes);
     return at;
@@ -82,12 +97,13 @@ static struct acpi_gas io(uint16_t port, uint8_t bits, uint8_t access)
     return (struct acpi_gas){ACPI_SPACE_IO, bits, 0, access, port};
 }
 
-static uint64_t put_fadt(struct area *a, uint64_t dsdt, uint64_t facs)
+static uint32_t put_fadt(struct acpi_tables *t, const struct acpi_config *cfg, uint32_t dsdt,
+                         uint32_t facs)
 {
     struct acpi_fadt f = {
         .h = header("FACP", sizeof f, 6),
-        .firmware_ctrl = (uint32_t)facs,
-        .dsdt = (uint32_t)dsdt,
+        .firmware_ctrl = facs,
+        .dsdt = dsdt,
         .preferred_pm_profile = 4, /* enterprise server */
         .sci_int = 9,
         .pm1a_evt_blk = PM_BASE,
@@ -101,7 +117,7 @@ static uint64_t put_fadt(struct area *a, uint64_t dsdt, uint64_t facs)
         .p_lvl2_lat = 0xfff,
         .p_lvl3_lat = 0xfff,
         .century = 0x32,
-        .iapc_boot_arch = ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA | ACPI_BOOT_NO_ASPM,
+        .iapc_boot_arch = cfg->boot_arch,
         .flags = ACPI_F_WBINVD | ACPI_F_PROC_C1 | ACPI_F_PWR_BUTTON | ACPI_F_SLP_BUTTON |
                  ACPI_F_TMR_VAL_EXT | ACPI_F_RESET_REG_SUP,
         .reset_reg = io(0xcf9, 8, 1),
@@ -112,10 +128,14 @@ static uint64_t put_fadt(struct area *a, uint64_t dsdt, uint64_t facs)
         .x_pm_tmr_blk = io(PM_TIMER, 32, 3),
         .x_gpe0_blk = io(PM_GPE0, 32, 1),
     };
-    return put_table(a, &f, sizeof f);
+    const uint32_t at = put_table(t, &f, sizeof f);
+    add_ptr(t, false, at + offsetof(struct acpi_fadt, firmware_ctrl), 4);
+    add_ptr(t, false, at + offsetof(struct acpi_fadt, dsdt), 4);
+    add_ptr(t, false, at + offsetof(struct acpi_fadt, x_dsdt), 8);
+    return at;
 }
 
-static uint64_t put_madt(struct area *a, unsigned cpus)
+static uint32_t put_madt(struct acpi_tables *tables, unsigned cpus)
 {
     struct {
         struct acpi_madt m;
@@ -140,10 +160,10 @@ static uint64_t put_madt(struct area *a, unsigned cpus)
     p += sizeof nmi;
     const size_t len = (size_t)(p - (uint8_t *)&t);
     t.m.h = header("APIC", len, 4);
-    return put_table(a, &t, len);
+    return put_table(tables, &t, len);
 }
 
-static uint64_t put_hpet(struct area *a)
+static uint32_t put_hpet(struct acpi_tables *tables)
 {
     struct acpi_hpet t = {
         .h = header("HPET", sizeof t, 1),
@@ -151,10 +171,10 @@ static uint64_t put_hpet(struct area *a)
         .address = {ACPI_SPACE_MEMORY, 64, 0, 0, HPET_BASE},
         .min_tick = 100,
     };
-    return put_table(a, &t, sizeof t);
+    return put_table(tables, &t, sizeof t);
 }
 
-static uint64_t put_mcfg(struct area *a)
+static uint32_t put_mcfg(struct acpi_tables *tables)
 {
     struct {
         struct acpi_header h;
@@ -164,27 +184,63 @@ static uint64_t put_mcfg(struct area *a)
         .h = header("MCFG", sizeof t, 1),
         .e = {PCI_ECAM_BASE, 0, 0, (uint8_t)(PCI_ECAM_SIZE >> 20) - 1, 0},
     };
-    return put_table(a, &t, sizeof t);
+    return put_table(tables, &t, sizeof t);
 }
 
-uint64_t acpi_build(struct ram *ram, uint64_t at, uint64_t len, unsigned cpus)
+/* RSDT and XSDT: both list the same tables. */
+static void put_roots(struct acpi_tables *t, const uint32_t *table, unsigned count)
 {
-    struct area a = {ram, at, (at + sizeof(struct acpi_rsdp) + 63) & ~63ull, at + len};
-    struct acpi_facs facs = {.length = sizeof facs, .version = 2};
-    memcpy(facs.signature, "FACS", 4);
-    const uint64_t facs_at = put(&a, &facs, sizeof facs), dsdt = put_dsdt(&a, cpus);
     struct {
         struct acpi_header h;
-        uint64_t table[4];
-    } __attribute__((packed))
-    xsdt = {.table = {put_fadt(&a, dsdt, facs_at), put_madt(&a, cpus), put_hpet(&a), put_mcfg(&a)}};
-    xsdt.h = header("XSDT", sizeof xsdt, 1);
-    struct acpi_rsdp r = {
-        .revision = 2, .length = sizeof r, .xsdt = put_table(&a, &xsdt, sizeof xsdt)};
-    memcpy(r.signature, ACPI_RSDP_SIG, 8);
-    memcpy(r.oem_id, "VITRIN", 6);
-    r.checksum = (uint8_t)-sum(&r, 20);
-    r.ext_checksum = (uint8_t)-sum(&r, sizeof r);
-    ram_write(ram, hpa(at), &r, sizeof r);
-    return at;
+        uint32_t table[8];
+    } __attribute__((packed)) r;
+    struct {
+        struct acpi_header h;
+        uint64_t table[8];
+    } __attribute__((packed)) x;
+    const size_t rlen = sizeof r.h + 4 * count, xlen = sizeof x.h + 8 * count;
+    r.h = header("RSDT", rlen, 1);
+    x.h = header("XSDT", xlen, 1);
+    for (unsigned i = 0; i < count; i++)
+        x.table[i] = r.table[i] = table[i];
+    const uint32_t rsdt = put_table(t, &r, rlen), xsdt = put_table(t, &x, xlen);
+    for (unsigned i = 0; i < count; i++) {
+        add_ptr(t, false, rsdt + sizeof r.h + 4 * i, 4);
+        add_ptr(t, false, xsdt + sizeof x.h + 8 * i, 8);
+    }
+    t->rsdp = (struct acpi_rsdp){
+        .revision = 2, .length = sizeof t->rsdp, .rsdt = rsdt, .xsdt = xsdt};
+    memcpy(t->rsdp.signature, ACPI_RSDP_SIG, 8);
+    memcpy(t->rsdp.oem_id, "VITRIN", 6);
+    add_ptr(t, true, offsetof(struct acpi_rsdp, rsdt), 4);
+    add_ptr(t, true, offsetof(struct acpi_rsdp, xsdt), 8);
+    add_sum(t, true, offsetof(struct acpi_rsdp, checksum), 0, 20);
+    add_sum(t, true, offsetof(struct acpi_rsdp, ext_checksum), 0, sizeof t->rsdp);
+}
+
+struct acpi_tables *acpi_tables_new(const struct acpi_config *cfg)
+{
+    struct acpi_tables *const t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    struct acpi_facs facs = {.length = sizeof facs, .version = 2};
+    memcpy(facs.signature, "FACS", 4);
+    const uint32_t facs_at = put(t, &facs, sizeof facs), dsdt = put_dsdt(t, cfg);
+    const uint32_t table[] = {put_fadt(t, cfg, dsdt, facs_at), put_madt(t, cfg->cpus), put_hpet(t),
+                              put_mcfg(t)};
+    put_roots(t, table, sizeof table / sizeof table[0]);
+    if (t->failed || !acpi_build_loader(t)) {
+        acpi_tables_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void acpi_tables_free(struct acpi_tables *t)
+{
+    if (!t)
+        return;
+    free(t->bytes);
+    free(t->loader);
+    free(t);
 }

@@ -16,7 +16,7 @@
 #include "core/irq.h"
 
 /* What a guest can ask of the whole machine. */
-enum board_request { BOARD_POWEROFF, BOARD_RESET, BOARD_EXIT };
+enum board_request { BOARD_POWEROFF, BOARD_RESET, BOARD_EXIT, BOARD_PANIC };
 struct board_port {
     void (*request)(void *opaque, enum board_request what, uint32_t value);
     void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
@@ -44,13 +44,31 @@ struct dev *debugport_new(struct bus *bus, const struct board_port *board);
 struct dev *i8042_new(struct bus *bus, const struct irq_line *irq1, const struct board_port *board);
 /* Ports 0xe0 and 0x2000, MMIO 0xff000000 for test programs; line: interrupt lines by GSI */
 struct dev *testdev_new(struct bus *bus, const struct irq_line line[24]);
+/* Panic device of emulators */
+#define PVPANIC_PORT 0x505
+struct dev *pvpanic_new(struct bus *bus, const struct board_port *board);
+/* NOR flash over a ROM of the machine's memory (ram_add_rom): stores are commands */
+struct ram;
+struct dev *flash_new(struct bus *bus, struct ram *ram, unsigned rom);
 /* fw_cfg at 0x510 with DMA */
 struct fwcfg_file {
     const char *name;
     const void *bytes; /* must outlive the device */
     size_t len;
 };
-struct dev *fwcfg_new(struct bus *bus, const struct dma *dma, const struct fwcfg_file *files,
-                      unsigned count, unsigned cpus, uint64_t ram);
+struct fwcfg_item { /* by number, below FWCFG_FILE_FIRST */
+    uint16_t key;
+    const void *bytes; /* likewise */
+    size_t len;
+};
+struct fwcfg_config {
+    const struct fwcfg_file *files; /* must outlive the device, too */
+    unsigned count;
+    const struct fwcfg_item *items;
+    unsigned item_count;
+    unsigned cpus;
+    uint64_t ram;
+};
+struct dev *fwcfg_new(struct bus *bus, const struct dma *dma, const struct fwcfg_config *cfg);
 
 #endif

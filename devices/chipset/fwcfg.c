@@ -18,10 +18,8 @@ struct item {
 struct fwcfg {
     struct dev dev;
     struct dma dma;
-    const struct fwcfg_file *files;
-    unsigned count;
+    struct fwcfg_config cfg;
     uint8_t *dir; /* big-endian directory */
-    uint64_t ram;
     uint16_t cpus;
     uint32_t id;
     /* state */
@@ -39,20 +37,24 @@ static const struct field fields[] = {
 static struct item find(const struct fwcfg *f)
 {
     const unsigned n = f->selected - FWCFG_FILE_FIRST;
-    if (f->selected >= FWCFG_FILE_FIRST && n < f->count)
-        return (struct item){f->files[n].bytes, f->files[n].len};
+    if (f->selected >= FWCFG_FILE_FIRST && n < f->cfg.count)
+        return (struct item){f->cfg.files[n].bytes, f->cfg.files[n].len};
+    for (unsigned i = 0; i < f->cfg.item_count; i++) {
+        if (f->cfg.items[i].key == f->selected)
+            return (struct item){f->cfg.items[i].bytes, f->cfg.items[i].len};
+    }
     switch (f->selected) {
     case FWCFG_SIGNATURE:
         return (struct item){"QEMU", 4};
     case FWCFG_ID:
         return (struct item){&f->id, 4};
     case FWCFG_RAM_SIZE:
-        return (struct item){&f->ram, 8};
+        return (struct item){&f->cfg.ram, 8};
     case FWCFG_NB_CPUS:
     case FWCFG_MAX_CPUS:
         return (struct item){&f->cpus, 2};
     case FWCFG_FILE_DIR:
-        return (struct item){f->dir, 4 + 64u * f->count};
+        return (struct item){f->dir, 4 + 64u * f->cfg.count};
     default:
         return (struct item){NULL, 0};
     }
@@ -169,20 +171,17 @@ static uint8_t *directory(const struct fwcfg_file *files, unsigned count)
     return dir;
 }
 
-struct dev *fwcfg_new(struct bus *bus, const struct dma *dma, const struct fwcfg_file *files,
-                      unsigned count, unsigned cpus, uint64_t ram)
+struct dev *fwcfg_new(struct bus *bus, const struct dma *dma, const struct fwcfg_config *cfg)
 {
     struct fwcfg *f = calloc(1, sizeof *f);
     if (!f)
         return NULL;
     f->dev = (struct dev){.cls = &fwcfg_class, .id = "fwcfg0"};
     f->dma = *dma;
-    f->files = files;
-    f->count = count;
-    f->cpus = (uint16_t)cpus;
-    f->ram = ram;
+    f->cfg = *cfg;
+    f->cpus = (uint16_t)cfg->cpus;
     f->id = 3;
-    f->dir = directory(files, count);
+    f->dir = directory(cfg->files, cfg->count);
     if (!f->dir || bus_map_port(bus, FWCFG_PORT_SELECT, 2, &data_ops, f, "fw_cfg") ||
         bus_map_port(bus, FWCFG_PORT_DMA, 8, &dma_ops, f, "fw_cfg-dma")) {
         fwcfg_free(&f->dev);

@@ -1,14 +1,18 @@
 /*
  * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer,
  * GPE0 (no events). Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
- * Not modelled: S1-S4, power and sleep buttons, the timer's overflow event.
+ * Registers of the ICH9 for SMI and APM are there as far as firmware looks at them.
+ * Not modelled: SMM, S1-S4, power and sleep buttons, the timer's overflow event.
  */
 #include <stdlib.h>
 
 #include "devices/chipset/chipset.h"
 #include "lib/log.h"
 
-#define PM_HZ 3579545ull
+#define PM_HZ    3579545ull
+#define SMI_EN   0x30 /* offset from PM_BASE; SMI_STS follows */
+#define SMI_APMC (1u << 5)
+#define APM_CNT  0xb2
 
 struct pm {
     struct dev dev;
@@ -18,6 +22,8 @@ struct pm {
     /* state */
     uint16_t status, enable, control;
     uint8_t gpe_enable[2];
+    uint32_t smi_enable;
+    uint8_t apm[2]; /* ports b2, b3 */
 };
 
 static const struct field fields[] = {
@@ -25,6 +31,8 @@ static const struct field fields[] = {
     FIELD(struct pm, enable, 0, "PM1a enable"),
     FIELD(struct pm, control, 1, "PM1a control: ACPI mode on"),
     FIELD_ARRAY(struct pm, gpe_enable, 0, "GPE0 enable"),
+    FIELD(struct pm, smi_enable, SMI_APMC, "SMI enable"),
+    FIELD_ARRAY(struct pm, apm, 0, "APM control and status"),
     FIELD_END,
 };
 
@@ -98,7 +106,37 @@ static void gpe_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
         ((struct pm *)dev)->gpe_enable[offset - 2] = (uint8_t)v;
 }
 
-static const struct bus_ops pm_ops = {pm_read, pm_write, 4}, gpe_ops = {gpe_read, gpe_write, 1};
+/* SMI enable and status. There is no SMM: the enable bit of APM commands reads as set and locked,
+ * which tells firmware that it need not set up any. */
+static uint64_t smi_read(void *dev, uint64_t offset, unsigned size)
+{
+    const struct pm *const p = dev;
+    (void)size;
+    return offset < 4 ? p->smi_enable >> 8 * offset : 0;
+}
+static void smi_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
+{
+    struct pm *const p = dev;
+    if (offset == 0 && size == 4)
+        p->smi_enable = (uint32_t)v | SMI_APMC;
+}
+
+static uint64_t apm_read(void *dev, uint64_t offset, unsigned size)
+{
+    (void)size;
+    return ((const struct pm *)dev)->apm[offset];
+}
+static void apm_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
+{
+    struct pm *const p = dev;
+    (void)size;
+    p->apm[offset] = (uint8_t)v;
+    if (offset == 0)
+        LOG_STUB("pm", "APM command 0x%02x: there is no SMM", p->apm[0]);
+}
+
+static const struct bus_ops pm_ops = {pm_read, pm_write, 4}, gpe_ops = {gpe_read, gpe_write, 1},
+                            smi_ops = {smi_read, smi_write, 4}, apm_ops = {apm_read, apm_write, 1};
 
 static void pm_free(struct dev *d)
 {
@@ -117,7 +155,9 @@ struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *
     p->sci = *sci;
     p->board = *board;
     if (bus_map_port(bus, PM_BASE, 12, &pm_ops, p, "pm") ||
-        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0")) {
+        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0") ||
+        bus_map_port(bus, PM_BASE + SMI_EN, 8, &smi_ops, p, "smi") ||
+        bus_map_port(bus, APM_CNT, 2, &apm_ops, p, "apm")) {
         free(p);
         return NULL;
     }

@@ -268,6 +268,8 @@ static void rtc_reset(struct dev *d)
     put16(r, 0x30, (r->ram_low >> 10) - 1024);
     put16(r, 0x34, r->ram_low > 16u << 20 ? (r->ram_low - (16u << 20)) >> 16 : 0);
     put16(r, 0x5b, r->ram_high >> 16);
+    r->ram[0x3d] = 0x32; /* firmware's boot order: disk, CD-ROM, */
+    r->ram[0x38] = 0x10; /* then floppy */
     r->ram[0x5d] = (uint8_t)(r->ram_high >> 32);
     clock_cancel(r->clock, &r->periodic);
     clock_cancel(r->clock, &r->second);

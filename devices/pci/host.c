@@ -3,16 +3,28 @@
  * PCI Local Bus 3.0 3.2.2.3.2, PCI Express Base 7.2.2; identity and registers of Intel's 82Q35 MCH
  * (datasheet 316966, chapter 5), which is function 0:0.0. Interrupt pins are wired to PIRQA-H
  * as the root complex does by default: devices 25-31 INTA-D to A-D, others rotated over E-H.
- * PCIEXBAR starts enabled at 0xb0000000, where firmware puts it.
- * Not modelled: PCIEXBAR sizes but 256 MiB.
+ * PCIEXBAR starts enabled at 0xb0000000, where firmware puts it. The PAM registers switch each
+ * quarter of C0000-FFFFF between RAM and what is behind it: the end of the firmware's ROM for
+ * E0000-FFFFF, nothing below.
+ * Not modelled: PCIEXBAR sizes but 256 MiB, SMRAM (there is no SMM), TOLUD and the like (RAM is
+ * where it is).
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "devices/pci/pci_int.h"
 #include "lib/log.h"
+#include "mmu/ram.h"
 
 #define MCH_PCIEXBAR    0x60
+#define MCH_PAM0        0x90 /* PAM0-PAM6 */
+#define MCH_PAM_END     0x97
+#define MCH_SMRAM       0x9d
+#define SMRAM_OPEN      0x48u
+#define PAM_READ        1u
+#define PAM_WRITE       2u
+#define PAM_BASE        0xc0000u
+#define PAM_SIZE        0x40000u
 #define PCIEXBAR_ENABLE 1u
 #define PCIEXBAR_SIZE   6u
 
@@ -22,6 +34,7 @@ struct pci_host {
     struct pci_func *func[256]; /* by devfn */
     struct board_port board;
     struct irq_line pirq[PCI_PIRQS];
+    struct ram *ram; /* NULL: PAM registers do nothing */
     bool retrying;
     uint64_t ecam_at; /* 0: not on the bus; derived */
     /* state */
@@ -79,16 +92,67 @@ static void ecam_remap(struct pci_host *h)
         LOG_GUEST("pci", "ECAM window at 0x%llx overlaps another range", (unsigned long long)at);
 }
 
+/* ---- PAM ---- */
+
+/* Attribute bits of an address in C0000-FFFFF. */
+static unsigned pam_of(const struct pci_host *h, uint64_t at)
+{
+    const uint8_t *const pam = h->self.cfg + MCH_PAM0;
+    if (at >= 0xf0000)
+        return pam[0] >> 4 & 3;
+    const unsigned segment = (unsigned)(at - PAM_BASE) >> 14;
+    return pam[1 + segment / 2] >> (segment & 1 ? 4 : 0) & 3;
+}
+
+static void pam_update(struct pci_host *h)
+{
+    for (uint64_t at = PAM_BASE; h->ram && at < PAM_BASE + PAM_SIZE; at += 4096) {
+        const unsigned pam = pam_of(h, at);
+        const enum ram_legacy behind = at >= 0xe0000 ? RAM_IS_ROM : RAM_IS_NOTHING;
+        ram_legacy_set(h->ram, at, pam & PAM_READ ? RAM_IS_RAM : behind, pam & PAM_WRITE);
+    }
+}
+
+/* What the RAM layer does not serve itself: reads of nothing, stores that RAM or ROM did not take. */
+static uint64_t pam_read(void *dev, uint64_t offset, unsigned size)
+{
+    (void)dev;
+    (void)offset;
+    (void)size;
+    return UINT64_MAX;
+}
+static void pam_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
+{
+    const struct pci_host *const h = dev;
+    if (pam_of(h, PAM_BASE + offset) & PAM_WRITE)
+        memcpy(h->ram->base + PAM_BASE + offset, &v, size);
+}
+static const struct bus_ops pam_ops = {pam_read, pam_write, 8};
+
+int pci_host_memory(struct pci_host *h, struct ram *ram, bool firmware)
+{
+    uint8_t *const pam = h->self.cfg_reset + MCH_PAM0;
+    h->ram = ram;
+    pam[0] = firmware ? 0 : 0x30; /* without firmware: all RAM, as it leaves it */
+    memset(pam + 1, firmware ? 0 : 0x33, 6);
+    return bus_map_mmio(h->self.bus, hpa(PAM_BASE), PAM_SIZE, &pam_ops, h, "pam");
+}
+
 static void host_written(struct pci_func *f, unsigned reg, unsigned size)
 {
     if (reg < MCH_PCIEXBAR + 8 && reg + size > MCH_PCIEXBAR)
         ecam_remap((struct pci_host *)f);
+    if (reg < MCH_PAM_END && reg + size > MCH_PAM0)
+        pam_update((struct pci_host *)f);
+    if (reg <= MCH_SMRAM && reg + size > MCH_SMRAM && (f->cfg[MCH_SMRAM] & SMRAM_OPEN))
+        LOG_STUB("pci", "SMRAM register 0x%02x: there is no SMM", f->cfg[MCH_SMRAM]);
 }
 
 static void host_reset(struct dev *d)
 {
     pci_func_reset((struct pci_func *)d);
     ecam_remap((struct pci_host *)d);
+    pam_update((struct pci_host *)d);
 }
 static void host_free(struct dev *d)
 {
@@ -220,6 +284,11 @@ struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board)
     pci_put32(h->self.cfg_reset + MCH_PCIEXBAR, (uint32_t)PCI_ECAM_BASE | PCIEXBAR_ENABLE);
     pci_put32(h->self.wmask + MCH_PCIEXBAR, 0xf0000007);
     pci_put32(h->self.wmask + MCH_PCIEXBAR + 4, 0xf);
+    h->self.wmask[MCH_PAM0] = 0x30;
+    memset(h->self.wmask + MCH_PAM0 + 1, 0x33, 6);
+    h->self.cfg_reset[MCH_SMRAM] = 2;
+    h->self.wmask[MCH_SMRAM] = 0x78;
+    h->self.wmask[MCH_SMRAM + 1] = 0x3f;
     h->self.cfg_written = host_written;
     h->func[0] = &h->self;
     if (bus_map_port(bus, PCI_CONFIG_ADDRESS, 8, &port_ops, h, "pci-config")) {

@@ -27,7 +27,8 @@
 #define PCI_ECAM_SIZE      0x10000000ull
 #define PCI_MMIO_BASE      0xc0000000ull /* window for BARs below 4 GiB, to the I/O APIC */
 #define PCI_MMIO_END       0xfec00000ull
-#define PCI_IO_BASE        0xc000u /* where I/O BARs go when there is no firmware */
+#define PCI_MMIO64_SIZE    (32ull << 30) /* window above RAM, at a multiple of its size */
+#define PCI_IO_BASE        0xc000u       /* where I/O BARs go when there is no firmware */
 #define PCI_IO_END         0x10000u
 #define PCI_MSIX_VECTORS   64
 #define PCI_PIRQS          8
@@ -37,6 +38,7 @@
 
 struct pci_func;
 struct pci_host;
+struct ram;
 
 struct pci_bar {
     uint64_t size; /* power of two, >= 16 (I/O: >= 4); 0: none */
@@ -113,6 +115,8 @@ void pci_func_reset(struct pci_func *f); /* after the fields are reset: unmaps, 
 /* Claims CF8-CFF with the reset control register CF9, and ECAM; freed with the machine. */
 struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board);
 struct dev *pci_host_dev(struct pci_host *h);
+/* Gives the PAM registers their memory; with firmware they start with everything off. */
+int pci_host_memory(struct pci_host *h, struct ram *ram, bool firmware);
 /* Where the interrupt pins go: PIRQA-PIRQH. */
 void pci_host_route(struct pci_host *h, const struct irq_line pirq[PCI_PIRQS]);
 int pci_host_plug(struct pci_host *h, struct pci_func *f, uint8_t devfn); /* -EBUSY */

@@ -99,8 +99,8 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     if (opt_text(o, OPT_ID_HVAPPEND))
         snprintf(im->cmdline, sizeof(im->cmdline), "%s", opt_text(o, OPT_ID_HVAPPEND));
     if (im->vm_count)
-        im->module[im->module_count++] =
-            (struct boot_module){"vms.cpio", im->vms.data, im->vms.size};
+        im->module[im->module_count++] = (struct boot_module){"vms.cpio", im->vms.data,
+                                                              im->vms.size};
     return 0;
 }
 
@@ -118,8 +118,8 @@ static int add_initrds(struct images *im, const char *list, struct err *err)
         struct file *f = &im->module_file[im->module_count];
         if (file_read(f, path, FILE_LIMIT, err) < 0)
             return err_wrap(err, "cannot load the initial RAM disk");
-        im->module[im->module_count++] = (struct boot_module){opt_rows[OPT_ID_INITRD].name,
-                                                                 f->data, f->size};
+        im->module[im->module_count++] = (struct boot_module){opt_rows[OPT_ID_INITRD].name, f->data,
+                                                              f->size};
         list = comma ? comma + 1 : NULL;
     }
     return 0;
@@ -144,9 +144,14 @@ static int refuse_kind(const char *path, enum image_kind kind, struct err *err)
 static int prepare_bare(struct images *im, const struct options *o, struct err *err)
 {
     const char *path = opt_text(o, OPT_ID_KERNEL) ? opt_text(o, OPT_ID_KERNEL) : o->args[0];
+    const bool firmware = opt_text(o, OPT_ID_FIRMWARE);
 
+    if (firmware && firmware_prepare(im, o, err) < 0)
+        return err->code;
+    if (!path && firmware)
+        return 0;
     if (!path) {
-        err_set(err, "E-CLI-004", -EINVAL, "--bare needs a kernel");
+        err_set(err, "E-CLI-004", -EINVAL, "--bare needs a kernel or --firmware");
         return err_hint(err, "vitrine run --bare --kernel=/boot/vmlinuz --initrd=FILE "
                              "--append='console=ttyS0'");
     }
@@ -189,7 +194,7 @@ static uint64_t memory_for(const struct images *im, const struct options *o)
 
 static int choose_plan(struct images *im, const struct options *o, struct err *err)
 {
-    const bool kernel = opt_text(o, OPT_ID_KERNEL) || o->arg_count;
+    const bool kernel = opt_text(o, OPT_ID_KERNEL) || o->arg_count || opt_text(o, OPT_ID_FIRMWARE);
 
     if (o->arg_count > 1 || (o->arg_count && opt_text(o, OPT_ID_KERNEL)))
         return err_set(err, "E-CLI-004", -EINVAL, "more than one kernel: '%s'",
@@ -230,6 +235,12 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->cmdline = im->cmdline;
     cfg->modules = im->module;
     cfg->module_count = im->module_count;
+    cfg->firmware = im->firmware.data;
+    cfg->firmware_len = im->firmware.size;
+    cfg->firmware_name = im->firmware_path;
+    cfg->firmware_vars = im->firmware_vars.data;
+    cfg->firmware_vars_len = im->firmware_vars.size;
+    cfg->firmware_vars_name = im->vars_path;
     cfg->console_ports = im->port_count ? im->port : NULL;
     cfg->console_port_count = im->port_count;
     return 0;
@@ -238,6 +249,8 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
 void images_free(struct images *im)
 {
     file_free(&im->kernel);
+    file_free(&im->firmware);
+    file_free(&im->firmware_vars);
     for (unsigned i = 0; i < IMAGES_MODULES; i++)
         file_free(&im->module_file[i]);
     for (unsigned i = 0; i < im->vm_count; i++)

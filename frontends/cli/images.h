@@ -30,6 +30,8 @@ struct vm_spec {
 struct images {
     enum plan plan;
     struct file kernel;
+    struct file firmware, firmware_vars;
+    char firmware_path[1024], vars_path[1024];
     struct file module_file[IMAGES_MODULES];
     struct boot_module module[IMAGES_MODULES];
     unsigned module_count;
@@ -68,6 +70,9 @@ int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64
  * images_free. */
 int images_prepare(struct images *im, const struct options *o, struct machine_config *cfg,
                    struct err *err);
+/* --firmware and its variables into im; the variables back into their file (--firmware-save). */
+int firmware_prepare(struct images *im, const struct options *o, struct err *err);
+int firmware_save(const struct options *o, struct machine *m, struct err *err);
 void images_free(struct images *im);
 
 #endif

@@ -303,6 +303,12 @@ static void handle_stop(struct session *s, enum machine_stop stop)
     case MACHINE_STOP_EXIT:
         s->end = END_EXIT_PORT;
         break;
+    case MACHINE_STOP_PANIC:
+        if (strcmp(opt_text(&s->o, OPT_ID_ON_PANIC), "exit") != 0)
+            break;
+        hold_for_gdb(s);
+        s->end = END_PANIC;
+        break;
     case MACHINE_STOP_SHUTDOWN:
         hold_for_gdb(s);
         s->end = END_TRIPLE_FAULT;
@@ -468,7 +474,13 @@ int session_run(struct session *s)
     }
     consoles_newline(&s->consoles);
     term_restore();
-    const int code = end_code(s);
+    int code = end_code(s);
+    struct err err;
+    err_clear(&err);
+    if (firmware_save(&s->o, s->machine, &err) < 0) {
+        err_print(&err);
+        code = code ? code : EXIT_CODE_ERROR;
+    }
     if (s->gdb)
         gdb_report_exit(s->gdb, code);
     print_result(s, code);

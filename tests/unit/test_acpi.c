@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "abi/acpi.h"
+#include "abi/fwcfg.h"
 #include "devices/acpi/acpi.h"
 #include "devices/chipset/chipset.h"
 #include "mmu/ram.h"
 
 static struct ram *ram;
+static struct acpi_tables *tables;
 
 static const uint8_t *at(uint64_t pa)
 {
@@ -55,7 +57,10 @@ static void dump(const struct acpi_header *h)
 static void setup(unsigned cpus)
 {
     ram = ram_new(4 << 20);
-    ck_assert_uint_eq(acpi_build(ram, 0xe0000, 0x20000, cpus), 0xe0000);
+    const struct acpi_config cfg = {
+        cpus, 0x280000000, ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA | ACPI_BOOT_NO_ASPM};
+    tables = acpi_tables_new(&cfg);
+    ck_assert_uint_eq(acpi_tables_place(tables, ram, 0xe0000, 0x20000), 0xe0000);
 }
 
 START_TEST(every_table_sums_up_to_zero)
@@ -78,6 +83,7 @@ START_TEST(every_table_sums_up_to_zero)
     ck_assert_uint_eq(sum(dsdt, dsdt->length), 0);
     dump(dsdt);
     ram_free(ram);
+    acpi_tables_free(tables);
 }
 END_TEST
 
@@ -99,6 +105,7 @@ START_TEST(the_madt_lists_processors_ioapic_and_overrides)
     ck_assert_uint_eq(seen[ACPI_MADT_IOAPIC], 1);
     ck_assert_uint_eq(seen[ACPI_MADT_ISO], 2);
     ram_free(ram);
+    acpi_tables_free(tables);
 }
 END_TEST
 
@@ -111,8 +118,59 @@ START_TEST(the_fadt_names_the_registers_of_the_board)
     ck_assert_uint_eq(f->reset_reg.address, 0xcf9);
     ck_assert(f->flags & ACPI_F_RESET_REG_SUP);
     ram_free(ram);
+    acpi_tables_free(tables);
 }
 END_TEST
 
-SUITE("acpi", every_table_sums_up_to_zero, the_madt_lists_processors_ioapic_and_overrides,
-      the_fadt_names_the_registers_of_the_board)
+/* Address of a file that the loader placed. */
+static uint8_t *placed[2];
+static unsigned file_of(const char *name)
+{
+    return !strcmp(name, "etc/acpi/tables");
+}
+
+START_TEST(the_loader_script_links_the_same_tables)
+{
+    setup(16);
+    const struct acpi_blob script = acpi_loader_file(tables), blob = acpi_tables_file(tables),
+                           rsdp = acpi_rsdp_file(tables);
+    ck_assert_uint_eq(script.len % sizeof(struct fwcfg_loader), 0);
+    for (size_t i = 0; i < script.len / sizeof(struct fwcfg_loader); i++) {
+        const struct fwcfg_loader *e = (const struct fwcfg_loader *)script.bytes + i;
+        uint8_t *f;
+        uint64_t v = 0;
+        switch (e->command) {
+        case FWCFG_LOADER_ALLOCATE: /* where acpi_tables_place puts them */
+            f = ram->base + (file_of(e->allocate.file) ? 0x200040 : 0x200000);
+            placed[file_of(e->allocate.file)] = f;
+            memcpy(f, file_of(e->allocate.file) ? blob.bytes : rsdp.bytes,
+                   file_of(e->allocate.file) ? blob.len : rsdp.len);
+            break;
+        case FWCFG_LOADER_ADD_POINTER:
+            f = placed[file_of(e->pointer.in)] + e->pointer.offset;
+            memcpy(&v, f, e->pointer.size);
+            v += (uint64_t)(placed[file_of(e->pointer.to)] - ram->base);
+            memcpy(f, &v, e->pointer.size);
+            break;
+        case FWCFG_LOADER_ADD_CHECKSUM:
+            f = placed[file_of(e->checksum.file)];
+            f[e->checksum.offset] = (uint8_t)(f[e->checksum.offset] -
+                                              sum(f + e->checksum.start, e->checksum.len));
+            break;
+        default:
+            ck_abort();
+        }
+    }
+    uint8_t *const mine = malloc(0x20000);
+    ck_assert_ptr_nonnull(mine);
+    memcpy(mine, at(0x200000), 0x20000);
+    ck_assert_uint_eq(acpi_tables_place(tables, ram, 0x200000, 0x20000), 0x200000);
+    ck_assert_int_eq(memcmp(mine, at(0x200000), 0x20000), 0);
+    free(mine);
+    ram_free(ram);
+    acpi_tables_free(tables);
+}
+END_TEST
+
+SUITE("acpi", the_loader_script_links_the_same_tables, every_table_sums_up_to_zero,
+      the_madt_lists_processors_ioapic_and_overrides, the_fadt_names_the_registers_of_the_board)
