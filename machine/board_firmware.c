@@ -127,6 +127,7 @@ static int add_files(struct machine *m, struct err *err)
     static const uint64_t com1 = 0x3f8;
     const struct acpi_blob tables = acpi_tables_file(m->acpi), rsdp = acpi_rsdp_file(m->acpi),
                            loader = acpi_loader_file(m->acpi);
+    static const uint16_t no_wait = 0;
     fill_e820(m);
     int rc;
     if ((rc = board_add_file(m, "etc/e820", m->fw.e820, m->fw.e820_count * sizeof m->fw.e820[0],
@@ -135,6 +136,17 @@ static int add_files(struct machine *m, struct err *err)
         (rc = board_add_file(m, "etc/acpi/rsdp", rsdp.bytes, rsdp.len, err)) ||
         (rc = board_add_file(m, "etc/table-loader", loader.bytes, loader.len, err)))
         return rc;
+    if ((rc = board_add_file(m, "etc/boot-menu-wait", &no_wait, sizeof no_wait, err)))
+        return rc;
+    for (size_t i = 0; i < m->cfg.option_rom_count; i++) {
+        static const char *const name[] = {"genroms/0.rom", "genroms/1.rom", "genroms/2.rom",
+                                           "genroms/3.rom"};
+        const struct boot_module *const r = &m->cfg.option_roms[i];
+        if (i == sizeof name / sizeof name[0])
+            return err_set(err, "E-MACH-001", -ENOSPC, "more than %zu option ROMs", i);
+        if ((rc = board_add_file(m, name[i], r->bytes, r->len, err)))
+            return rc;
+    }
     if (!m->fw.has_display && (rc = board_add_file(m, "etc/sercon-port", &com1, sizeof com1, err)))
         return rc;
     if (m->cfg.boot_order)

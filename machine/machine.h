@@ -40,6 +40,8 @@ struct machine_config {
     const void *firmware_vars; /* template of its variable flash, right below; may be NULL */
     size_t firmware_vars_len;
     const char *firmware_vars_name;
+    const struct boot_module *option_roms; /* that the firmware runs; names are ignored */
+    size_t option_rom_count;
     const char *boot_order;           /* file "bootorder" for the firmware; may be NULL */
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;

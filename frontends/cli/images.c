@@ -104,22 +104,22 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     return 0;
 }
 
-/* --initrd FILE[,FILE...] */
-static int add_initrds(struct images *im, const char *list, struct err *err)
+/* FILE[,FILE...] of an option: read, each into a row of file[] and module[]. */
+static int add_list(const char *list, enum opt_id id, struct file *file, struct boot_module *module,
+                    unsigned *count, unsigned max, struct err *err)
 {
     while (list && *list) {
         const char *comma = strchr(list, ',');
         const size_t len = comma ? (size_t)(comma - list) : strlen(list);
         char path[1024];
-        if (len >= sizeof(path) || im->module_count == IMAGES_MODULES)
-            return err_set(err, "E-CLI-002", -EINVAL, "--initrd: too long");
+        if (len >= sizeof(path) || *count == max)
+            return err_set(err, "E-CLI-002", -EINVAL, "--%s: too long", opt_rows[id].name);
         memcpy(path, list, len);
         path[len] = 0;
-        struct file *f = &im->module_file[im->module_count];
+        struct file *f = &file[*count];
         if (file_read(f, path, FILE_LIMIT, err) < 0)
-            return err_wrap(err, "cannot load the initial RAM disk");
-        im->module[im->module_count++] = (struct boot_module){opt_rows[OPT_ID_INITRD].name, f->data,
-                                                              f->size};
+            return err_wrap(err, "cannot load a file of --%s", opt_rows[id].name);
+        module[(*count)++] = (struct boot_module){opt_rows[id].name, f->data, f->size};
         list = comma ? comma + 1 : NULL;
     }
     return 0;
@@ -146,7 +146,9 @@ static int prepare_bare(struct images *im, const struct options *o, struct err *
     const char *path = opt_text(o, OPT_ID_KERNEL) ? opt_text(o, OPT_ID_KERNEL) : o->args[0];
     const bool firmware = opt_text(o, OPT_ID_FIRMWARE);
 
-    if (firmware && firmware_prepare(im, o, err) < 0)
+    if (firmware && (firmware_prepare(im, o, err) < 0 ||
+                     add_list(opt_text(o, OPT_ID_OPTION_ROM), OPT_ID_OPTION_ROM, im->option_rom,
+                              im->option_roms, &im->option_rom_count, IMAGES_ROMS, err) < 0))
         return err->code;
     if (!path && firmware)
         return 0;
@@ -169,7 +171,8 @@ static int prepare_bare(struct images *im, const struct options *o, struct err *
                            sizeof(im->cmdline) - 1);
         strcpy(im->cmdline, opt_text(o, OPT_ID_APPEND));
     }
-    return add_initrds(im, opt_text(o, OPT_ID_INITRD), err);
+    return add_list(opt_text(o, OPT_ID_INITRD), OPT_ID_INITRD, im->module_file, im->module,
+                    &im->module_count, IMAGES_MODULES, err);
 }
 
 /* Enough for what was asked, unless --memory says otherwise. */
@@ -235,6 +238,8 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->cmdline = im->cmdline;
     cfg->modules = im->module;
     cfg->module_count = im->module_count;
+    cfg->option_roms = im->option_roms;
+    cfg->option_rom_count = im->option_rom_count;
     cfg->firmware = im->firmware.data;
     cfg->firmware_len = im->firmware.size;
     cfg->firmware_name = im->firmware_path;
@@ -250,6 +255,8 @@ void images_free(struct images *im)
 {
     file_free(&im->kernel);
     file_free(&im->firmware);
+    for (unsigned i = 0; i < im->option_rom_count; i++)
+        file_free(&im->option_rom[i]);
     file_free(&im->firmware_vars);
     for (unsigned i = 0; i < IMAGES_MODULES; i++)
         file_free(&im->module_file[i]);

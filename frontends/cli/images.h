@@ -17,6 +17,7 @@
 enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
 
 #define IMAGES_MODULES 8
+#define IMAGES_ROMS    4
 #define IMAGES_PORTS   (OPT_LIST_MAX + 2)
 
 struct vm_spec {
@@ -31,6 +32,9 @@ struct images {
     enum plan plan;
     struct file kernel;
     struct file firmware, firmware_vars;
+    struct file option_rom[IMAGES_ROMS];
+    struct boot_module option_roms[IMAGES_ROMS];
+    unsigned option_rom_count;
     char firmware_path[1024], vars_path[1024];
     struct file module_file[IMAGES_MODULES];
     struct boot_module module[IMAGES_MODULES];
