@@ -3,6 +3,7 @@
  * serial ports (machine/devices.def).
  */
 #include "abi/pci.h"
+#include "devices/pci/test.h"
 #include "devices/serial/uart.h"
 #include "devices/serial/vcons.h"
 #include "machine/machine_int.h"
@@ -49,6 +50,15 @@ int board_vcons(struct machine *m, struct err *err)
     struct pci_func *const vc = vcons_new(m->input, &m->dma, &msi, &board, m->cfg.console_ports,
                                           (unsigned)m->cfg.console_port_count);
     return board_plug(m, vc, PCI_DEVFN(2, 0), "virtio-console", err);
+}
+
+int board_test_pci(struct machine *m, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    if (!m->cfg.test_devices)
+        return 0;
+    const int rc = board_plug(m, pci_testdev_new(), BOARD_ANY_SLOT, "pci-testdev", err);
+    return rc ? rc : board_plug(m, edu_new(m->clock, &m->dma, &msi), BOARD_ANY_SLOT, "edu", err);
 }
 
 /* ---- timers ---- */

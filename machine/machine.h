@@ -43,6 +43,7 @@ struct machine_config {
     const struct boot_module *option_roms; /* that the firmware runs; names are ignored */
     size_t option_rom_count;
     const char *boot_order;           /* file "bootorder" for the firmware; may be NULL */
+    bool test_devices;                /* pci-testdev and edu, for test programs */
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;
     /* output of the guest, on the machine's thread: source "serial0", "serial1", "debugcon",
