@@ -71,11 +71,13 @@ static int prepare_children(struct images *im, const struct options *o, struct e
 {
     uint64_t bytes = 0;
 
-    for (unsigned i = 0; i < o->list_count; i++) {
+    for (unsigned i = 0; i < opt_list_count(o, OPT_ID_VM); i++) {
         im->vm_count = i + 1;
-        if (vm_spec_parse(&im->vm[i], o->list[i], i, err) < 0)
+        if (vm_spec_parse(&im->vm[i], opt_list(o, OPT_ID_VM, i), i, err) < 0)
             return err->code;
-        add_port(im, "vm.", im->vm[i].name);
+        char name[sizeof(im->vm[i].name)];
+        memcpy(name, im->vm[i].name, sizeof(name));
+        add_port(im, "vm.", name);
     }
     return vms_build(&im->vms, im->vm, im->vm_count, &bytes, err);
 }
@@ -202,13 +204,14 @@ static int choose_plan(struct images *im, const struct options *o, struct err *e
     if (o->arg_count > 1 || (o->arg_count && opt_text(o, OPT_ID_KERNEL)))
         return err_set(err, "E-CLI-004", -EINVAL, "more than one kernel: '%s'",
                        o->args[o->arg_count - 1]);
-    if (o->list_count && (kernel || opt_text(o, OPT_ID_BARE))) {
+    const bool children = opt_list_count(o, OPT_ID_VM) > 0;
+    if (children && (kernel || opt_text(o, OPT_ID_BARE))) {
         err_set(err, "E-CLI-004", -EINVAL,
                 "--vm and a kernel for the bare machine exclude "
                 "each other");
         return err_hint(err, "a child's kernel is given as --vm kernel=FILE");
     }
-    im->plan = o->list_count                        ? PLAN_CHILDREN
+    im->plan = children                             ? PLAN_CHILDREN
                : kernel || opt_text(o, OPT_ID_BARE) ? PLAN_BARE
                                                     : PLAN_DEMO;
     if (im->plan == PLAN_DEMO && (opt_text(o, OPT_ID_INITRD) || opt_text(o, OPT_ID_APPEND))) {

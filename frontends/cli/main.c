@@ -15,6 +15,8 @@ const struct command commands[] = {
     {"config", cmd_config, 'c', "show [--origin] [run options]",
      "the effective settings and where they came from"},
     {"info", cmd_info, 0, "cpu", "what can be configured: processor models and their features"},
+    {"img", cmd_img, 'i', "info|new|convert|check FILE... [options]",
+     "disk images: info FILE, new FILE SIZE, convert FROM TO, check FILE"},
     {"doctor", cmd_doctor, 0, "", "check this host and this build"},
     {"explain", cmd_explain, 0, "E-...", "what an error id means, and what to do"},
     {"completion", cmd_completion, 0, "bash", "completion script for a shell"},

@@ -123,6 +123,33 @@ static int check_number(const struct opt_row *row, const char *text, uint64_t *n
     return 0;
 }
 
+const char *opt_list(const struct options *o, enum opt_id id, unsigned i)
+{
+    for (unsigned n = 0; n < o->item_count; n++) {
+        if (o->item[n].id == id && i-- == 0)
+            return o->item[n].text;
+    }
+    return NULL;
+}
+
+unsigned opt_list_count(const struct options *o, enum opt_id id)
+{
+    unsigned count = 0;
+
+    while (opt_list(o, id, count))
+        count++;
+    return count;
+}
+
+int opt_list_add(struct options *o, enum opt_id id, const char *text, struct err *err)
+{
+    if (opt_list_count(o, id) == OPT_LIST_MAX || o->item_count == OPT_ITEMS_MAX)
+        return err_set(err, "E-CLI-002", -EINVAL, "--%s more than %d times", opt_rows[id].name,
+                       OPT_LIST_MAX);
+    o->item[o->item_count++] = (struct opt_item){id, text};
+    return 0;
+}
+
 static int set_value(struct options *o, int id, const char *text, enum opt_origin origin,
                      struct err *err)
 {
@@ -151,10 +178,8 @@ static int set_value(struct options *o, int id, const char *text, enum opt_origi
                            text, row->argument);
         break;
     case OPT_LIST:
-        if (o->list_count == OPT_LIST_MAX)
-            return err_set(err, "E-CLI-002", -EINVAL, "--%s more than %d times", row->name,
-                           OPT_LIST_MAX);
-        o->list[o->list_count++] = text;
+        if (opt_list_add(o, (enum opt_id)id, text, err) < 0)
+            return -EINVAL;
         break;
     case OPT_FILE:
         if (!*text)

@@ -47,8 +47,9 @@ struct opt_row {
 
 extern const struct opt_row opt_rows[OPT_ID_COUNT];
 
-#define OPT_LIST_MAX 16
-#define OPT_ARGS_MAX 16
+#define OPT_LIST_MAX  16 /* of one repeatable option */
+#define OPT_ITEMS_MAX 64 /* of all of them */
+#define OPT_ARGS_MAX  16
 
 enum opt_origin { OPT_ORIGIN_DEFAULT, OPT_ORIGIN_FILE, OPT_ORIGIN_COMMAND_LINE };
 
@@ -60,8 +61,11 @@ struct opt_value {
 
 struct options {
     struct opt_value value[OPT_ID_COUNT];
-    const char *list[OPT_LIST_MAX]; /* of the only repeatable option, --vm */
-    unsigned list_count;
+    struct opt_item {
+        enum opt_id id;
+        const char *text;
+    } item[OPT_ITEMS_MAX]; /* of the repeatable options, in the order given */
+    unsigned item_count;
     const char *args[OPT_ARGS_MAX]; /* words that are no options */
     unsigned arg_count;
 };
@@ -90,6 +94,15 @@ static inline uint64_t opt_number(const struct options *o, enum opt_id id)
 {
     return o->value[id].number;
 }
+
+/* The values of a repeatable option: how many, and the i-th or NULL. */
+unsigned opt_list_count(const struct options *o, enum opt_id id);
+const char *opt_list(const struct options *o, enum opt_id id, unsigned i);
+int opt_list_add(struct options *o, enum opt_id id, const char *text, struct err *err);
+
+/* Cut the next KEY=VALUE or, when `words` is set, bare word (*value NULL then) off a keyed list.
+ * Quotes '...' and "..." protect commas, ",," is a comma. Works in place. */
+int keyed_next(char **at, char **key, char **value, bool words, struct err *err);
 
 /* Values: 0 or -EINVAL. "512M", bare numbers in MiB; "90s"; "1.2e9", "0x100", "20k". */
 int value_parse_size(const char *text, uint64_t *bytes);

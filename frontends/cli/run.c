@@ -40,8 +40,10 @@ static int apply_machine_file(struct session *s, struct file *text, char letter,
         if (!opt_is_set(&s->o, i) && opt_is_set(&from_file, i))
             s->o.value[i] = from_file.value[i];
     }
-    for (unsigned i = 0; i < from_file.list_count && s->o.list_count < OPT_LIST_MAX; i++)
-        s->o.list[s->o.list_count++] = from_file.list[i];
+    for (unsigned i = 0; i < from_file.item_count; i++) {
+        if (opt_list_add(&s->o, from_file.item[i].id, from_file.item[i].text, err) < 0)
+            return err->code;
+    }
     s->o.arg_count = 0;
     return 0;
 }

@@ -90,3 +90,42 @@ int value_parse_count(const char *text, uint64_t *count)
     };
     return parse_with_units(text, units, 1, count);
 }
+
+int keyed_next(char **at, char **key, char **value, bool words, struct err *err)
+{
+    char *p = *at, *out;
+    char quote = 0;
+
+    *key = p;
+    while (*p && *p != '=' && *p != ',')
+        p++;
+    if (*p != '=') {
+        if (!words)
+            return err_set(err, "E-CLI-006", -EINVAL, "'%.*s' is not KEY=VALUE", (int)(p - *key),
+                           *key);
+        *value = NULL;
+        *at = *p ? p + 1 : p;
+        *p = 0;
+        return 0;
+    }
+    *p++ = 0;
+    *value = out = p;
+    for (; *p; p++) {
+        if (quote && *p == quote) {
+            quote = 0;
+        } else if (!quote && (*p == '\'' || *p == '"')) {
+            quote = *p;
+        } else if (!quote && *p == ',' && p[1] == ',') {
+            *out++ = *p++;
+        } else if (!quote && *p == ',') {
+            break;
+        } else {
+            *out++ = *p;
+        }
+    }
+    if (quote)
+        return err_set(err, "E-CLI-006", -EINVAL, "quote %c is not closed in %s=", quote, *key);
+    *at = *p ? p + 1 : p;
+    *out = 0;
+    return 0;
+}

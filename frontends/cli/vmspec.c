@@ -25,39 +25,6 @@ static const char *get_vm_key(size_t i)
     return vm_keys[i];
 }
 
-/* Cut the next KEY=VALUE off; quotes '...' and "..." protect commas, ",," is a comma. */
-static int next_pair(char **at, char **key, char **value, struct err *err)
-{
-    char *p = *at, *out;
-    char quote = 0;
-
-    *key = p;
-    while (*p && *p != '=' && *p != ',')
-        p++;
-    if (*p != '=')
-        return err_set(err, "E-CLI-006", -EINVAL, "'%.*s' is not KEY=VALUE", (int)(p - *key), *key);
-    *p++ = 0;
-    *value = out = p;
-    for (; *p; p++) {
-        if (quote && *p == quote) {
-            quote = 0;
-        } else if (!quote && (*p == '\'' || *p == '"')) {
-            quote = *p;
-        } else if (!quote && *p == ',' && p[1] == ',') {
-            *out++ = *p++;
-        } else if (!quote && *p == ',') {
-            break;
-        } else {
-            *out++ = *p;
-        }
-    }
-    if (quote)
-        return err_set(err, "E-CLI-006", -EINVAL, "quote %c is not closed in %s=", quote, *key);
-    *at = *p ? p + 1 : p;
-    *out = 0;
-    return 0;
-}
-
 static int set_name(struct vm_spec *vm, const char *value, struct err *err)
 {
     const size_t len = strlen(value);
@@ -132,7 +99,7 @@ int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct e
     if (!vm->copy)
         return err_set(err, "E-MACH-002", -ENOMEM, "out of memory");
     for (char *at = vm->copy; *at;) {
-        if (next_pair(&at, &key, &value, err) < 0 || set_key(vm, key, value, err) < 0)
+        if (keyed_next(&at, &key, &value, false, err) < 0 || set_key(vm, key, value, err) < 0)
             return err_wrap(err, "--vm %s", text);
     }
     if (!vm->kernel || !*vm->kernel) {
