@@ -1,6 +1,6 @@
 /*
  * abi/virtio.h: virtio 1.2: status and feature bits (2.1, 2.2, 6), split virtqueues (2.7), the
- * modern PCI transport (4.1) and the console device (5.3).
+ * modern PCI transport (4.1), the network (5.1) and console (5.3) devices.
  */
 #ifndef ABI_VIRTIO_H
 #define ABI_VIRTIO_H
@@ -12,6 +12,7 @@
 #define VIRTIO_ID_NET          1
 #define VIRTIO_ID_BLOCK        2
 #define VIRTIO_ID_CONSOLE      3
+#define VIRTIO_ID_ENTROPY      4
 
 /* device_status */
 #define VIRTIO_S_ACKNOWLEDGE 1
@@ -126,6 +127,68 @@ struct virtio_console_control {
 #define VIRTIO_CONSOLE_PORT_OPEN     6
 #define VIRTIO_CONSOLE_PORT_NAME     7 /* followed by the name, not terminated */
 
+/* Network: queues 0 receive, 1 transmit, 2 control */
+#define VIRTIO_NET_F_CSUM          (1ull << 0) /* the device fills in checksums */
+#define VIRTIO_NET_F_GUEST_CSUM    (1ull << 1)
+#define VIRTIO_NET_F_MTU           (1ull << 3)
+#define VIRTIO_NET_F_MAC           (1ull << 5)
+#define VIRTIO_NET_F_GUEST_TSO4    (1ull << 7)
+#define VIRTIO_NET_F_GUEST_TSO6    (1ull << 8)
+#define VIRTIO_NET_F_HOST_TSO4     (1ull << 11)
+#define VIRTIO_NET_F_HOST_TSO6     (1ull << 12)
+#define VIRTIO_NET_F_HOST_ECN      (1ull << 13)
+#define VIRTIO_NET_F_MRG_RXBUF     (1ull << 15)
+#define VIRTIO_NET_F_STATUS        (1ull << 16)
+#define VIRTIO_NET_F_CTRL_VQ       (1ull << 17)
+#define VIRTIO_NET_F_CTRL_RX       (1ull << 18)
+#define VIRTIO_NET_F_CTRL_VLAN     (1ull << 19)
+#define VIRTIO_NET_F_CTRL_RX_EXTRA (1ull << 20)
+#define VIRTIO_NET_F_CTRL_MAC_ADDR (1ull << 23)
+
+struct virtio_net_config {
+    uint8_t mac[6];
+    uint16_t status;
+    uint16_t max_virtqueue_pairs;
+    uint16_t mtu;
+};
+#define VIRTIO_NET_S_LINK_UP 1
+
+struct virtio_net_hdr {
+    uint8_t flags;
+    uint8_t gso_type;
+    uint16_t hdr_len;
+    uint16_t gso_size;
+    uint16_t csum_start;
+    uint16_t csum_offset;
+    uint16_t num_buffers;
+};
+#define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
+#define VIRTIO_NET_HDR_F_DATA_VALID 2
+#define VIRTIO_NET_HDR_GSO_NONE     0
+#define VIRTIO_NET_HDR_GSO_TCPV4    1
+#define VIRTIO_NET_HDR_GSO_TCPV6    4
+#define VIRTIO_NET_HDR_GSO_ECN      0x80
+
+/* Control: class, command, data; the device answers with one byte */
+#define VIRTIO_NET_OK                 0
+#define VIRTIO_NET_ERR                1
+#define VIRTIO_NET_CTRL_RX            0
+#define VIRTIO_NET_CTRL_RX_PROMISC    0
+#define VIRTIO_NET_CTRL_RX_ALLMULTI   1
+#define VIRTIO_NET_CTRL_RX_ALLUNI     2
+#define VIRTIO_NET_CTRL_RX_NOMULTI    3
+#define VIRTIO_NET_CTRL_RX_NOUNI      4
+#define VIRTIO_NET_CTRL_RX_NOBCAST    5
+#define VIRTIO_NET_CTRL_RX_COUNT      6
+#define VIRTIO_NET_CTRL_MAC           1
+#define VIRTIO_NET_CTRL_MAC_TABLE_SET 0
+#define VIRTIO_NET_CTRL_MAC_ADDR_SET  1
+#define VIRTIO_NET_CTRL_VLAN          2
+#define VIRTIO_NET_CTRL_VLAN_ADD      0
+#define VIRTIO_NET_CTRL_VLAN_DEL      1
+
+_Static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio_net_hdr");
+_Static_assert(sizeof(struct virtio_net_config) == 12, "virtio_net_config");
 _Static_assert(sizeof(struct virtio_pci_common) == 56, "virtio common");
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtq_desc");
 

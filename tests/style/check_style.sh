@@ -34,7 +34,8 @@ rule "guest code includes abi only"
 
 # The model asks the host for nothing but memory; the named back ends are the exceptions.
 (cd "$BUILD" && find obj/core obj/cpu obj/mmu obj/apic obj/iommu obj/devices obj/machine -name '*.o' \
-    ! -path obj/devices/disk/hostfile.o 2>/dev/null | xargs nm -A -u 2>/dev/null) | awk '
+    ! -path obj/devices/disk/hostfile.o ! -path obj/devices/net/pcap.o ! -path obj/devices/net/user.o \
+    2>/dev/null | xargs nm -A -u 2>/dev/null) | awk '
     $3 ~ /^(clock_gettime|gettimeofday|time|rand|random|getrandom|open|open64|fopen|fopen64|socket|read|write|getenv|sleep|usleep|nanosleep|pthread_create)$/ {
         print $1 " imports " $3 }' >"$work/bad"
 rule "model objects import no clock, random, file or socket call"
