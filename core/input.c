@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INPUT_SINKS 40
+#define INPUT_SINKS     64
 #define INPUT_QUEUE_MAX (1u << 20)
 
 struct queue {
@@ -76,6 +76,15 @@ int input_push(struct input *in, int sink, const void *bytes, size_t len)
         memcpy(q->bytes + q->len, bytes, len);
     q->len += len;
     return 0;
+}
+
+bool input_is_pending(const struct input *in)
+{
+    for (int i = 0; i < in->count; i++) {
+        if (in->q[i].len)
+            return true;
+    }
+    return false;
 }
 
 void input_pump(struct input *in, uint64_t position)

@@ -105,6 +105,11 @@ void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void 
     m->slice_opaque = opaque;
 }
 
+void machine_set_idle_step(struct machine *m, uint64_t ns)
+{
+    m->idle_step_ns = ns;
+}
+
 unsigned machine_lp_count(const struct machine *m)
 {
     return m->cfg.smp;

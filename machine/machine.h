@@ -17,6 +17,7 @@ struct boot_module; /* devices/boot/boot.h */
 struct cpu;
 struct input;
 struct machine;
+struct net_card_config; /* devices/net/virtio_net.h */
 struct ram;
 struct trace;
 
@@ -46,6 +47,8 @@ struct machine_config {
     bool test_devices;                /* pci-testdev and edu, for test programs */
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;
+    const struct net_card_config *nics; /* network cards; back ends outlive the machine */
+    size_t nic_count;
     /* output of the guest, on the machine's thread: source "serial0", "serial1", "debugcon",
      * "console/NAME" */
     void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
@@ -76,6 +79,9 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
 /* Called every few million instructions and when nothing can run; returns whether input may still
  * come from outside: a machine that sleeps with no event armed stops when it may not. */
 void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque);
+/* While all LPs sleep, virtual time goes on by at most this much between calls of the slice hook, so
+ * that a front end can pace it; 0: it jumps to the next event. The guest sees no difference. */
+void machine_set_idle_step(struct machine *m, uint64_t ns);
 void machine_request_stop(struct machine *m); /* async-signal-safe */
 
 unsigned machine_lp_count(const struct machine *m);

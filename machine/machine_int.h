@@ -74,6 +74,7 @@ struct machine {
     bool (*slice_hook)(void *opaque);
     void *slice_opaque;
     uint64_t hook_at; /* icount of the next call of slice_hook */
+    uint64_t idle_step_ns;
     bool idle;
 };
 

@@ -65,17 +65,21 @@ static bool call_hook(struct machine *m, bool idle)
 static bool idle_step(struct machine *m, uint64_t until_ns)
 {
     bool may_come = true;
-    if (m->icount >= m->hook_at || clock_next(m->clock) == CLOCK_NEVER)
+    if (m->icount >= m->hook_at || m->idle_step_ns || clock_next(m->clock) == CLOCK_NEVER)
         may_come = call_hook(m, true);
     else
         m->hook_at -= min_u64(m->hook_at - m->icount, 1000); /* idle jumps count as some work */
+    if (input_is_pending(m->input)) /* a back end answered at once: do not jump over it */
+        input_pump(m->input, m->icount);
     for (unsigned i = 0; i < m->cfg.smp; i++) {
         if (is_runnable(m->cpu[i]))
             return true;
     }
-    const uint64_t next = clock_next(m->clock);
-    if (next == CLOCK_NEVER)
+    uint64_t next = clock_next(m->clock);
+    if (next == CLOCK_NEVER && !(may_come && m->idle_step_ns))
         return may_come || m->stop_request;
+    if (m->idle_step_ns)
+        next = min_u64(next, m->now_ns + m->idle_step_ns);
     m->now_ns = min_u64(next > m->now_ns ? next : m->now_ns, until_ns);
     return true;
 }

@@ -106,21 +106,18 @@ void session_poll_input(struct session *s)
     push_pending(s);
 }
 
-/* Sleep while virtual time is ahead of the wall: always with --realtime, else only when a person
- * sits at the terminal and the machine is idle. When only input can wake the guest, wait for it. */
-void session_pace(struct session *s)
+/* Wait for a key or, when there is a network, for the outside: NET_POLL_*. */
+static unsigned wait_for_input(struct session *s, uint64_t ms)
 {
-    const bool always = opt_text(&s->o, OPT_ID_REALTIME);
+    fflush(s->consoles.out);
+    if (s->net.has_outside)
+        return net_poll(&s->net, s->reads_stdin, (int)ms);
+    return term_wait((int)ms) && s->reads_stdin ? NET_POLL_STDIN : 0;
+}
 
-    if (machine_is_waiting(s->machine) && s->reads_stdin) {
-        fflush(s->consoles.out);
-        if (term_wait(PACE_STEP_MS))
-            s->next_poll_ns = 0;
-        session_poll_input(s);
-        return;
-    }
-    if (!always && !(s->interactive && machine_is_idle(s->machine)))
-        return;
+/* Sleep until the wall has caught up with virtual time, or something comes in. */
+static void wait_for_wall(struct session *s)
+{
     const uint64_t virtual_ns = machine_now_ns(s->machine);
     for (;;) {
         const uint64_t wall = host_now_ns();
@@ -130,19 +127,35 @@ void session_pace(struct session *s)
             s->pace_virtual = virtual_ns;
             return;
         }
-        uint64_t ms = (wanted - passed) / 1000000;
+        const uint64_t ms = (wanted - passed) / 1000000;
         if (ms == 0)
             return;
-        if (ms > PACE_STEP_MS)
-            ms = PACE_STEP_MS;
-        fflush(s->consoles.out);
-        if (term_wait((int)ms) && s->reads_stdin) {
+        const unsigned got = wait_for_input(s, ms < PACE_STEP_MS ? ms : PACE_STEP_MS);
+        if (got & NET_POLL_STDIN) {
             s->next_poll_ns = 0;
             s->pace_wall = 0; /* a key: go on at once */
             session_poll_input(s);
-            return;
         }
-        if (term_signal_pending() || s->end != END_NONE)
+        if (got || term_signal_pending() || s->end != END_NONE)
             return;
+    }
+}
+
+/* Pace virtual time to the wall: always with --realtime, else only while the machine is idle and
+ * either a person sits at the terminal or something may come from the network. When only a key can
+ * wake the guest, wait for it. */
+void session_pace(struct session *s)
+{
+    const bool idle = machine_is_idle(s->machine), net = s->net.live;
+
+    if (net && !s->pace_net)
+        s->pace_wall = 0; /* until now virtual time ran on its own */
+    s->pace_net = net;
+    if (machine_is_waiting(s->machine) && s->reads_stdin && !net) {
+        if (wait_for_input(s, PACE_STEP_MS))
+            s->next_poll_ns = 0;
+        session_poll_input(s);
+    } else if (opt_text(&s->o, OPT_ID_REALTIME) || (idle && (s->interactive || net))) {
+        wait_for_wall(s);
     }
 }

@@ -21,11 +21,12 @@
 #include "frontends/cli/cmd.h"
 #include "lib/log.h"
 
-#define POLL_EVERY_NS   2000000ull    /* terminal and gdb are looked at this often */
-#define PANIC_LINGER_NS 2000000000ull /* virtual time for the rest of a panic message */
-#define RESET_LIMIT     100
-#define SIGNAL_SEGV     11
-#define INPUT_LIMIT     (1ull << 20)
+#define POLL_EVERY_NS    2000000ull    /* terminal and gdb are looked at this often */
+#define PANIC_LINGER_NS  2000000000ull /* virtual time for the rest of a panic message */
+#define NET_IDLE_STEP_NS 5000000ull    /* of virtual time: how late the outside may be heard */
+#define RESET_LIMIT      100
+#define SIGNAL_SEGV      11
+#define INPUT_LIMIT      (1ull << 20)
 
 uint64_t host_now_ns(void)
 {
@@ -67,7 +68,7 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
 /* Whether anything from outside can still reach the guest. */
 static bool input_may_come(const struct session *s)
 {
-    return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb;
+    return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb || s->net.live;
 }
 
 static bool on_slice(void *opaque)
@@ -75,6 +76,8 @@ static bool on_slice(void *opaque)
     struct session *s = opaque;
 
     session_poll_input(s);
+    if (s->net.has_outside)
+        net_poll(&s->net, false, 0);
     if (s->panic_at_ns && machine_now_ns(s->machine) > s->panic_at_ns + PANIC_LINGER_NS)
         finish(s, END_PANIC);
     session_pace(s);
@@ -206,6 +209,10 @@ static int open_trace(struct session *s, struct err *err)
 
 static int open_machine(struct session *s, struct err *err)
 {
+    if (net_open(&s->net, &s->o, err) < 0)
+        return err->code;
+    s->config.nics = s->net.card;
+    s->config.nic_count = s->net.count;
     s->config.output = on_output;
     s->config.opaque = s;
     s->machine = machine_new(&s->config, err);
@@ -215,6 +222,7 @@ static int open_machine(struct session *s, struct err *err)
         return err->code;
     }
     machine_set_slice_hook(s->machine, on_slice, s);
+    machine_set_idle_step(s->machine, s->net.has_outside ? NET_IDLE_STEP_NS : 0);
     consoles_bind_input(&s->consoles, machine_input(s->machine));
     return 0;
 }
@@ -493,6 +501,7 @@ void session_close(struct session *s)
     gdb_free(s->gdb);
     if (s->machine)
         machine_free(s->machine);
+    net_close(&s->net);
     images_free(&s->images);
     file_free(&s->typed);
 }

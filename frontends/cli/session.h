@@ -9,6 +9,7 @@
 
 #include "frontends/cli/console.h"
 #include "frontends/cli/images.h"
+#include "frontends/cli/net.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/term.h"
 #include "machine/machine.h"
@@ -36,6 +37,7 @@ enum end_reason {
 struct session {
     struct options o;
     struct images images;
+    struct net net;
     struct machine_config config;
     struct machine *machine;
     struct consoles consoles;
@@ -54,6 +56,7 @@ struct session {
     /* host time, for --timeout, pacing and polling only */
     uint64_t start_ns, deadline_ns, next_poll_ns;
     uint64_t pace_wall, pace_virtual;
+    bool pace_net; /* the outside may say something: idle time is paced */
     uint64_t panic_at_ns; /* virtual time of the first panic line, 0: none */
     uint8_t pending[64];  /* keys the guest has not taken yet */
     unsigned pending_len;

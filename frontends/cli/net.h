@@ -1,0 +1,43 @@
+/*
+ * Networks of a run: --net, --forward and --pcap into cards with their back ends, and the polling
+ * of what those have open on the host.
+ */
+#ifndef VITRINE_FRONTENDS_CLI_NET_H
+#define VITRINE_FRONTENDS_CLI_NET_H
+
+#include <stdbool.h>
+
+#include "devices/net/net.h"
+#include "devices/net/virtio_net.h"
+#include "frontends/cli/options.h"
+
+#define NET_HUBS_MAX 8
+
+struct net {
+    struct net_card_config card[NET_CARDS_MAX];
+    unsigned count;
+    struct {
+        char name[32];
+        struct net_hub *hub;
+    } hub[NET_HUBS_MAX];
+    struct pcap *capture[NET_CARDS_MAX + 1]; /* of each card, and of all */
+    bool has_outside;                        /* a card reaches beyond this process */
+    bool live; /* something may come from there, since the last poll */
+};
+
+/* 0 or -errno with *err. What was opened stays in *n for net_close in either case. */
+int net_open(struct net *n, const struct options *o, struct err *err);
+/* After the machine is gone. */
+void net_close(struct net *n);
+
+/* Serve the back ends; waits at most ms milliseconds for them, and for stdin when asked to.
+ * Returns what there was, NET_POLL_*. */
+#define NET_POLL_OUTSIDE 1u
+#define NET_POLL_STDIN   2u
+unsigned net_poll(struct net *n, bool with_stdin, int ms);
+
+/* "tcp:2222:22", "udp:127.0.0.1:5353:53", or as QEMU has it, "tcp:127.0.0.1:2222-10.0.2.15:22".
+ * 0 or -EINVAL with *err. */
+int net_parse_forward(struct net_forward *f, const char *text, struct err *err);
+
+#endif
