@@ -5,7 +5,7 @@
  * Once a queue is enabled its size and addresses stand until the driver resets the device, and
  * accepted features stand once FEATURES_OK was accepted (2.2, 4.1.4.3.2).
  * Not modelled: the legacy transport, access through PCI configuration space
- * (VIRTIO_PCI_CAP_PCI_CFG), INTx, reset of a single queue.
+ * (VIRTIO_PCI_CAP_PCI_CFG), reset of a single queue.
  */
 #include "devices/virtio/virtio.h"
 
@@ -24,6 +24,7 @@
 void virtio_notify(struct virtio *v, uint16_t vector, uint8_t isr)
 {
     v->isr |= isr;
+    pci_intx_set(&v->f, 1); /* not driven while MSI-X is enabled */
     pci_msix_send(&v->f, vector);
 }
 
@@ -54,6 +55,7 @@ static void soft_reset(struct virtio *v)
     v->config_vector = VIRTIO_MSI_NO_VECTOR;
     v->status = v->isr = v->broken = 0;
     v->queue_select = 0;
+    pci_intx_set(&v->f, 0);
     if (v->cls->reset)
         v->cls->reset(v);
 }
@@ -231,6 +233,7 @@ static uint64_t bar_read(void *dev, uint64_t offset, unsigned size)
     if (offset == BAR_ISR) {
         r = v->isr;
         v->isr = 0;
+        pci_intx_set(&v->f, 0);
     } else if (offset >= BAR_DEVICE && offset - BAR_DEVICE + size <= v->setup.config_len) {
         memcpy(&r, (const uint8_t *)v->setup.config + (offset - BAR_DEVICE), size);
     }
@@ -292,6 +295,7 @@ void virtio_init(struct virtio *v, const struct virtio_class *cls, const struct 
     v->f.msi = *msi;
     pci_func_init(&v->f, VIRTIO_PCI_VENDOR, (uint16_t)(VIRTIO_PCI_DEVICE_BASE + setup->id),
                   setup->class_rev, VIRTIO_PCI_VENDOR, 0x1100);
+    pci_add_intx(&v->f, 1);
     pci_add_msix(&v->f, 1, (uint16_t)setup->vectors);
     add_caps(v);
     pci_add_bar64(&v->f, 4, BAR_SIZE, &bar_ops);

@@ -1,0 +1,24 @@
+/* machine/board_net.c: the network cards of the board (machine_config.nics) and their back ends. */
+#include "devices/net/virtio_net.h"
+#include "machine/machine_int.h"
+
+static int add_card(struct machine *m, const struct net_card_config *cfg, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    struct pci_func *const f = virtio_net_new(m->clock, m->input, &m->dma, &msi, cfg, err);
+    if (!f)
+        return err->code;
+    const int rc = board_plug(m, f, BOARD_ANY_SLOT, "virtio-net", err);
+    if (rc || !cfg->backend || !cfg->backend->ops->dev)
+        return rc;
+    return board_add(m, cfg->backend->ops->dev(cfg->backend), cfg->backend->ops->kind, err);
+}
+
+int board_nics(struct machine *m, struct err *err)
+{
+    for (size_t i = 0; i < m->cfg.nic_count; i++) {
+        if (add_card(m, &m->cfg.nics[i], err))
+            return err->code;
+    }
+    return 0;
+}
