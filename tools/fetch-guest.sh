@@ -2,6 +2,7 @@
 # Guest software from Debian packages, downloaded once and unpacked without installing:
 #   fetch-guest.sh kernel cloud-amd64|amd64   prints the path of a stock kernel (bzImage)
 #   fetch-guest.sh kvm-modules cloud-amd64|amd64   that kernel's irqbypass, kvm and kvm-intel, a line each
+#   fetch-guest.sh virtio-modules cloud-amd64|amd64  those of virtio PCI devices, in order of loading
 #   fetch-guest.sh busybox                    prints the path of a static busybox
 # Cache: $VITRINE_CACHE, else $XDG_CACHE_HOME/vitrine, else ~/.cache/vitrine. Exit 1: not available.
 set -u
@@ -30,18 +31,31 @@ download()
     return $rc
 }
 
-# Of the modules only KVM's are wanted.
+kvm_modules='irqbypass kvm kvm-intel'
+# rng-core is built in on some flavours: what is not there is not printed
+virtio_modules='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
+    failover net_failover virtio_net virtio_blk rng-core virtio-rng virtio_console'
+
+# Only these are wanted of the modules; the list is kept beside them.
 prune_modules()
 {
-    find "$1" -name '*.ko' ! -name kvm.ko ! -name kvm-intel.ko ! -name irqbypass.ko \
-        -exec rm -f {} +
+    find "$1" -name '*.ko' >"$1/all"
+    for m in $kvm_modules $virtio_modules; do
+        grep "/$m\.ko\$" "$1/all"
+    done >"$1/wanted"
+    grep -v -x -F -f "$1/wanted" "$1/all" | xargs rm -f
+    rm -f "$1/all" "$1/wanted"
+    echo "$kvm_modules $virtio_modules" >"$1/modules-kept"
 }
 
-case ${1:-} in
-kvm-modules)
-    kernel=$(sh "$0" kernel "${2:-cloud-amd64}") || exit 1
+# modules FLAVOUR NAME...: paths of these modules, in this order
+modules()
+{
+    kernel=$(sh "$self" kernel "$1") || exit 1
+    shift
     dir=${kernel%/boot/*}
-    if [ -z "$(find "$dir" -name kvm-intel.ko)" ]; then # cached without modules
+    if [ "$(cat "$dir/modules-kept" 2>/dev/null)" != "$kvm_modules $virtio_modules" ]; then
+        # cached with other modules
         rm -rf "$cache/again" && mkdir -p "$cache/again" && mv "$dir" "$cache/again/" || exit 1
         if download "${dir##*/}"; then
             prune_modules "$dir"
@@ -51,9 +65,20 @@ kvm-modules)
             exit 1
         fi
     fi
-    for m in irqbypass kvm kvm-intel; do
+    for m do
         find "$dir" -name "$m.ko" | head -n 1
     done
+}
+
+self=$0
+case ${1:-} in
+kvm-modules)
+    # shellcheck disable=SC2086
+    modules "${2:-cloud-amd64}" $kvm_modules
+    ;;
+virtio-modules)
+    # shellcheck disable=SC2086
+    modules "${2:-cloud-amd64}" $virtio_modules
     ;;
 kernel)
     flavour=${2:-cloud-amd64}
@@ -82,7 +107,7 @@ busybox)
         head -n 1
     ;;
 *)
-    echo "usage: fetch-guest.sh kernel|kvm-modules [cloud-amd64|amd64] | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules [cloud-amd64|amd64] | busybox" >&2
     exit 2
     ;;
 esac
