@@ -209,8 +209,6 @@ static int open_trace(struct session *s, struct err *err)
 
 static int open_machine(struct session *s, struct err *err)
 {
-    if (net_open(&s->net, &s->o, err) < 0)
-        return err->code;
     s->config.nics = s->net.card;
     s->config.nic_count = s->net.count;
     s->config.output = on_output;
@@ -252,7 +250,7 @@ int session_open(struct session *s, struct err *err)
 {
     const char *typed = opt_text(&s->o, OPT_ID_INPUT);
 
-    if (set_log(opt_text(&s->o, OPT_ID_LOG), err) < 0 ||
+    if (set_log(opt_text(&s->o, OPT_ID_LOG), err) < 0 || net_open(&s->net, &s->o, err) < 0 ||
         images_prepare(&s->images, &s->o, &s->config, err) < 0)
         return err->code;
     if (typed && file_read(&s->typed, typed, INPUT_LIMIT, err) < 0)

@@ -5,6 +5,7 @@
 
 #include "frontends/cli/console.h"
 #include "frontends/cli/images.h"
+#include "frontends/cli/net.h"
 #include "frontends/cli/options.h"
 #include "frontends/cli/term.h"
 
@@ -186,6 +187,84 @@ START_TEST(a_bad_vm_specification_is_refused)
 }
 END_TEST
 
+START_TEST(repeatable_options_are_kept_apart)
+{
+    ck_assert_int_eq(parse('r', "--net none --vm kernel=a --net hub:x --vm kernel=b"), 0);
+    ck_assert_str_eq(opt_list(&o, OPT_ID_NET, 0), "none");
+    ck_assert_str_eq(opt_list(&o, OPT_ID_NET, 1), "hub:x");
+    ck_assert_ptr_null(opt_list(&o, OPT_ID_NET, 2));
+    ck_assert_str_eq(opt_list(&o, OPT_ID_VM, 1), "kernel=b");
+    ck_assert_ptr_null(opt_list(&o, OPT_ID_FORWARD, 0));
+}
+END_TEST
+
+START_TEST(forwarded_ports_are_parsed)
+{
+    struct net_forward f;
+    ck_assert_int_eq(net_parse_forward(&f, "tcp:2222:22", &err), 0);
+    ck_assert(!f.udp && f.host_port == 2222 && f.guest_port == 22);
+    ck_assert_mem_eq(&f.host_addr, "\x7f\0\0\1", 4);
+    ck_assert_int_eq(net_parse_forward(&f, "udp:10.1.2.3:53:5353", &err), 0);
+    ck_assert(f.udp && f.host_port == 53 && f.guest_port == 5353);
+    ck_assert_mem_eq(&f.host_addr, "\x0a\1\2\3", 4);
+    ck_assert_int_eq(net_parse_forward(&f, "tcp::2222-:22", &err), 0); /* as QEMU spells it */
+    ck_assert(f.host_port == 2222 && f.guest_port == 22);
+    ck_assert_int_eq(net_parse_forward(&f, "2222:22", &err), 0);
+    static const char *const bad[] = {"",
+                                      "tcp:",
+                                      "tcp:22",
+                                      "tcp:0:22",
+                                      "tcp:22:0",
+                                      "tcp:99999:22",
+                                      "tcp:22:65536",
+                                      "icmp:22:22",
+                                      "tcp:a:22:22",
+                                      "tcp:22:22:",
+                                      "tcp:1.2.3:2:2",
+                                      "tcp:-1:22"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        err_clear(&err);
+        ck_assert_msg(net_parse_forward(&f, bad[i], &err) < 0, "'%s' was taken", bad[i]);
+        ck_assert_str_eq(err.id, "E-CLI-002");
+    }
+}
+END_TEST
+
+START_TEST(networks_become_cards)
+{
+    static struct net n;
+    ck_assert_int_eq(parse('r', "--net none,mac=02:0:0:0:0:9,mtu=1400 --net hub:a --net hub:a"), 0);
+    ck_assert_int_eq(net_open(&n, &o, &err), 0);
+    ck_assert_uint_eq(n.count, 3);
+    ck_assert_ptr_null(n.card[0].backend);
+    ck_assert_mem_eq(n.card[0].mac, "\2\0\0\0\0\x09", 6);
+    ck_assert_uint_eq(n.card[0].mtu, 1400);
+    ck_assert(n.card[1].backend && n.card[2].backend && n.hub[0].hub && !n.hub[1].hub);
+    ck_assert_uint_ne(n.card[1].mac[5], n.card[2].mac[5]);
+    ck_assert(!n.has_outside);
+    net_close(&n);
+    static const char *const bad[] = {"--net nat",
+                                      "--net hub:",
+                                      "--net none,mac=1:2:3",
+                                      "--net none,mac=01:0:0:0:0:1",
+                                      "--net none,mac=0:0:0:0:0:0",
+                                      "--net none,mtu=9000",
+                                      "--net none,mtoo=1400",
+                                      "--net none,forward=tcp:1:1",
+                                      "--net none --forward tcp:2222:22",
+                                      "--forward tcp:2222:22",
+                                      "--pcap /tmp/x.pcap",
+                                      "--net none --pcap /nonexistent/x.pcap",
+                                      "--net none,pcap="};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_int_eq(parse('r', bad[i]), 0);
+        ck_assert_msg(net_open(&n, &o, &err) < 0, "'%s' was taken", bad[i]);
+        ck_assert(err_is_set(&err));
+        net_close(&n);
+    }
+}
+END_TEST
+
 START_TEST(files_are_known_by_their_content)
 {
     static uint8_t bz[0x400];
@@ -284,6 +363,9 @@ int main(void)
     tcase_add_test(tc, every_option_has_a_unique_name_and_key);
     tcase_add_test(tc, a_vm_specification_keeps_quoted_commas);
     tcase_add_test(tc, a_bad_vm_specification_is_refused);
+    tcase_add_test(tc, repeatable_options_are_kept_apart);
+    tcase_add_test(tc, forwarded_ports_are_parsed);
+    tcase_add_test(tc, networks_become_cards);
     tcase_add_test(tc, files_are_known_by_their_content);
     tcase_add_test(tc, a_text_is_found_across_pieces_and_false_starts);
     tcase_add_test(tc, consoles_see_until_and_panic_texts);

@@ -30,6 +30,10 @@ expect "a VM with an unknown key" 2 "$v" run --vm kernel=k,memori=5
 says 'did you mean memory='
 expect "a VM with an open quote" 2 "$v" run --vm "kernel=k,append='x"
 expect "two VMs with one name" 2 "$v" run --vm name=a,kernel=/dev/null --vm name=a,kernel=/dev/null
+expect "an unknown network" 2 "$v" run --bare --net=nat --kernel=/dev/null
+says 'user, none or hub:NAME'
+expect "a forwarded port without network" 2 "$v" run --forward tcp:2222:22 --kernel=/dev/null
+says 'add --net user'
 expect "a bad log level" 2 "$v" run --log=loud --kernel=/dev/null
 expect "a glob that matches no tracepoint is refused" 2 "$v" trace 'nothing:*'
 expect "trace lists its points" 0 "$v" trace --list
