@@ -1,16 +1,20 @@
 /*
  * The decoder (SDM 2A chapter 2, appendix A). At first use the rows of cpu/isa are sorted into
- * lists per (map, opcode byte, mandatory prefix), in order of precedence; decoding is prefixes, one
- * list, operands.
+ * lists per (VEX or not, map, opcode byte, mandatory prefix), in order of precedence; decoding is
+ * prefixes, one list, operands.
  *
- * Not modelled: VEX/EVEX/XOP prefixes (no AVX: C4, C5, 62 decode as LES, LDS, BOUND or #UD), and
- * RIP-relative displacements within 4 KiB of +2 GiB.
+ * VEX (SDM 2A 2.3): C4 and C5 are the prefix in 64-bit mode, and outside it when the byte behind
+ * would be a ModRM byte with a register, which LES and LDS do not have.
+ *
+ * Not modelled: EVEX and XOP (62 is BOUND or #UD, 8F is POP).
  */
 #include "cpu/decode/decode.h"
 
 #include <string.h>
 
 #include "cpu/cpu.h"
+
+#define OPERANDS 4 /* of a row */
 
 enum pfx { P_NONE, P_66, P_F3, P_F2, P_COUNT };
 
@@ -19,10 +23,10 @@ struct list {
 };
 
 #define POOL_SIZE 16384
-static struct list lists[MAP_COUNT][256][P_COUNT];
+static struct list lists[2][MAP_COUNT][256][P_COUNT]; /* first index: VEX-encoded */
 static uint16_t pool[POOL_SIZE];
 static unsigned pool_used;
-static bool has_modrm[MAP_COUNT][256];
+static bool has_modrm[2][MAP_COUNT][256];
 static bool tables_ready;
 
 static unsigned row_span(const struct isa_row *r)
@@ -30,9 +34,10 @@ static unsigned row_span(const struct isa_row *r)
     return r->attrs & A_COND ? 16 : r->attrs & A_REGOP ? 8 : 1;
 }
 
-static bool row_covers(const struct isa_row *r, unsigned map, unsigned opcode)
+static bool row_covers(const struct isa_row *r, bool vex, unsigned map, unsigned opcode)
 {
-    return r->map == map && opcode >= r->opcode && opcode < r->opcode + row_span(r);
+    return (r->vex != 0) == vex && r->map == map && opcode >= r->opcode &&
+           opcode < r->opcode + row_span(r);
 }
 
 static void list_add(struct list *l, unsigned row)
@@ -43,20 +48,20 @@ static void list_add(struct list *l, unsigned row)
     }
 }
 
-static void list_build(unsigned map, unsigned opcode, unsigned pfx)
+static void list_build(bool vex, unsigned map, unsigned opcode, unsigned pfx)
 {
     static const uint8_t exact[P_COUNT] = {PX_NP, PX_66, PX_F3, PX_F2};
-    struct list *l = &lists[map][opcode][pfx];
+    struct list *l = &lists[vex][map][opcode][pfx];
     l->first = (uint16_t)pool_used;
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned n = 0; n < isa_row_count; n++) {
             const struct isa_row *r = &isa_rows[n];
-            if (!row_covers(r, map, opcode))
+            if (!row_covers(r, vex, map, opcode))
                 continue;
             if ((pass == 0 && r->prefix == exact[pfx]) || (pass == 1 && r->prefix == PX_ANY))
                 list_add(l, n);
             if (r->modrm != MR_N)
-                has_modrm[map][opcode] = true;
+                has_modrm[vex][map][opcode] = true;
         }
     }
 }
@@ -65,8 +70,10 @@ static void tables_build(void)
 {
     for (unsigned map = 0; map < MAP_COUNT; map++) {
         for (unsigned opcode = 0; opcode < 256; opcode++) {
-            for (unsigned pfx = 0; pfx < P_COUNT; pfx++)
-                list_build(map, opcode, pfx);
+            for (unsigned pfx = 0; pfx < P_COUNT; pfx++) {
+                list_build(false, map, opcode, pfx);
+                list_build(true, map, opcode, pfx);
+            }
         }
     }
     tables_ready = true;
@@ -83,6 +90,9 @@ struct dec {
     uint8_t rep; /* 0, F2 or F3: the last one */
     int8_t seg;  /* override or -1 */
     bool rip_rel;
+    /* VEX: fields as they are meant, not inverted; W is in rex too (64-bit mode only) */
+    bool vex, vex_bad, vex_l, vex_w, vsib;
+    uint8_t vex_v, vex_pp;
 };
 
 static uint8_t byte(struct dec *d)
@@ -166,10 +176,47 @@ static void prefixes(struct dec *d)
     }
 }
 
+/* C4 or C5 has been read: is it VEX? Looks at the next byte without taking it. */
+static bool is_vex(struct dec *d)
+{
+    if (d->opcode != 0xc4 && d->opcode != 0xc5)
+        return false;
+    if (d->code == MODE_CODE64)
+        return true;
+    if (d->pos >= d->avail || d->pos >= INSN_MAX_LEN)
+        return false; /* LES and LDS will miss that byte too */
+    return d->p[d->pos] >= 0xc0;
+}
+
+/* The prefix behind C4 or C5, then the opcode byte. */
+static void vex_bytes(struct dec *d)
+{
+    static const uint8_t pfx[4] = {P_NONE, P_66, P_F3, P_F2};
+    const bool is64 = d->code == MODE_CODE64, three = d->opcode == 0xc4;
+    const uint8_t b1 = byte(d);
+    const uint8_t b2 = three ? byte(d) : b1;
+    d->vex = true;
+    d->vex_bad = d->rex || d->opsz || d->rep || d->lock;
+    d->rex = is64 && !(b1 & 0x80) ? 4 : 0;
+    d->map = MAP_0F;
+    if (three) {
+        d->rex |= (uint8_t)(is64 ? (~b1 >> 5 & 3) | (b2 >> 4 & 8) : 0);
+        d->vex_w = b2 >> 7;
+        d->vex_bad |= (b1 & 31) < 1 || (b1 & 31) > 3;
+        d->map = d->vex_bad ? MAP_0F : (uint8_t)(MAP_0F + (b1 & 31) - 1);
+    }
+    d->vex_v = ~b2 >> 3 & (is64 ? 15 : 7);
+    d->vex_l = b2 >> 2 & 1;
+    d->vex_pp = pfx[b2 & 3];
+    d->opcode = byte(d);
+}
+
 static void opcode_bytes(struct dec *d)
 {
     d->map = MAP_1;
-    if (d->opcode == 0x0f) {
+    if (is_vex(d)) {
+        vex_bytes(d);
+    } else if (d->opcode == 0x0f) {
         d->opcode = byte(d);
         d->map = MAP_0F;
         if (d->opcode == 0x38 || d->opcode == 0x3a) {
@@ -177,10 +224,10 @@ static void opcode_bytes(struct dec *d)
             d->opcode = byte(d);
         }
     }
-    if (!broken(d) && has_modrm[d->map][d->opcode]) {
+    if (!broken(d) && has_modrm[d->vex][d->map][d->opcode]) {
         d->modrm = byte(d);
         d->have_modrm = true;
-        if (d->map == MAP_0F && d->opcode >= 0x20 && d->opcode <= 0x23)
+        if (!d->vex && d->map == MAP_0F && d->opcode >= 0x20 && d->opcode <= 0x23)
             d->modrm |= 0xc0; /* MOV CR/DR: mod is ignored */
     }
 }
@@ -208,19 +255,41 @@ static bool modrm_matches(uint16_t form, uint8_t m)
     }
 }
 
-static const struct isa_row *find_row(const struct dec *d)
+static bool has_feature(const uint64_t *features, const struct isa_row *r)
+{
+    return features[r->feature / 64] >> (r->feature % 64) & 1;
+}
+
+static bool is_vvvv(uint8_t op)
+{
+    return op >= OP_Hd && op <= OP_By;
+}
+
+/* VEX.L and W as the row wants them, and vvvv unused when the row has no use for it. */
+static bool vex_matches(const struct dec *d, const struct isa_row *r)
+{
+    if (!r->vex)
+        return true;
+    if (!(r->vex & (d->vex_l ? VX_L1 : VX_L0)) || !(r->vex & (d->vex_w ? VX_W1 : VX_W0)))
+        return false;
+    return !d->vex_v || is_vvvv(r->op[0]) || is_vvvv(r->op[1]) || is_vvvv(r->op[2]);
+}
+
+static const struct isa_row *find_row(const struct dec *d, const uint64_t *features)
 {
     const bool xchg_r8 = d->map == MAP_1 && d->opcode == 0x90 && (d->rex & 1); /* no PAUSE then */
-    const unsigned pfx = xchg_r8          ? P_NONE
+    const unsigned pfx = d->vex           ? d->vex_pp
+                         : xchg_r8        ? P_NONE
                          : d->rep == 0xf3 ? P_F3
                          : d->rep == 0xf2 ? P_F2
                          : d->opsz        ? P_66
                                           : P_NONE;
-    const struct list *l = &lists[d->map][d->opcode][pfx];
+    const struct list *l = &lists[d->vex][d->map][d->opcode][pfx];
     const uint16_t wrong = d->code == MODE_CODE64 ? A_I64 : A_O64;
     for (unsigned k = 0; k < l->count; k++) {
         const struct isa_row *r = &isa_rows[pool[l->first + k]];
-        if (!(r->attrs & wrong) && modrm_matches(r->modrm, d->modrm))
+        if (!(r->attrs & wrong) && modrm_matches(r->modrm, d->modrm) && vex_matches(d, r) &&
+            has_feature(features, r))
             return r;
     }
     return NULL;
@@ -229,6 +298,8 @@ static const struct isa_row *find_row(const struct dec *d)
 static uint8_t osize_of(const struct dec *d, const struct isa_row *r)
 {
     const bool opsz = d->opsz && r->prefix != PX_66;
+    if (d->vex)
+        return d->rex & 8 ? 8 : 4;
     if (r->attrs & A_BYTE)
         return 1;
     if (d->code == MODE_CODE64) {
@@ -281,7 +352,7 @@ static void mem32(struct dec *d, struct insn *i, bool *bp)
         i->b = (uint8_t)(base | rex_b);
         i->scale = sib >> 6;
         i->x = (uint8_t)((sib >> 3 & 7) | rex_x);
-        if (i->x == R_SP) {
+        if (i->x == R_SP && !d->vsib) {
             i->x = R_ZERO;
             i->scale = 0;
         }
@@ -357,6 +428,7 @@ static bool operand(struct dec *d, struct insn *i, enum isa_operand op, unsigned
     case OP_Vd:
     case OP_Vq:
     case OP_Vdq:
+    case OP_Vx:
         i->d = (uint8_t)reg;
         break;
     case OP_Sw:
@@ -384,6 +456,7 @@ static bool operand(struct dec *d, struct insn *i, enum isa_operand op, unsigned
         break;
     case OP_Ib:
     case OP_Ibs:
+    case OP_Lx:
         immediate(d, i, 1, *imm_seen);
         *imm_seen = true;
         break;
@@ -418,6 +491,11 @@ static bool operand(struct dec *d, struct insn *i, enum isa_operand op, unsigned
     case OP_DX:
     case OP_ST0:
     case OP_XMM0:
+    case OP_Hd:
+    case OP_Hq:
+    case OP_Hdq:
+    case OP_Hx:
+    case OP_By:
     case OP_Xb:
     case OP_Xv:
     case OP_Yb:
@@ -450,17 +528,20 @@ static bool operands(struct dec *d, struct insn *i, const struct isa_row *r)
 {
     const bool mem = d->have_modrm && r->modrm != MR_N && d->modrm < 0xc0;
     bool imm_seen = false;
-    for (unsigned n = 0; n < 3; n++) {
+    for (unsigned n = 0; n < OPERANDS; n++) {
         if (is_y(r->op[n]) && i->osize < 4)
             i->osize = 4;
         if (r->op[n] == OP_Cq || r->op[n] == OP_Dq)
             i->osize = d->code == MODE_CODE64 ? 8 : 4;
         if ((register_only(r->op[n]) && mem) || (memory_only(r->op[n]) && !mem))
             return false;
+        d->vsib |= r->op[n] == OP_MVd || r->op[n] == OP_MVq;
     }
     if (mem)
         mem_operand(d, i);
-    for (unsigned n = 0; n < 3; n++) {
+    if (d->vsib && ((d->modrm & 7) != 4 || (i->flags & INSN_A16)))
+        return false;
+    for (unsigned n = 0; n < OPERANDS; n++) {
         if (!operand(d, i, r->op[n], n, &imm_seen))
             return false;
     }
@@ -486,6 +567,13 @@ static void set_flags(const struct dec *d, struct insn *i)
         i->flags |= INSN_REX;
     if (d->opsz)
         i->flags |= INSN_OPSZ;
+}
+
+static uint16_t aux_of(const struct dec *d, const struct isa_row *r)
+{
+    if (d->vex)
+        return (uint16_t)(d->vex_v | d->vex_l << VEX_L_SHIFT);
+    return r->attrs & A_COND ? d->opcode & 15 : d->have_modrm ? d->modrm : 0;
 }
 
 static enum decode_status finish(struct insn *i, const struct dec *d, uint16_t op, unsigned rip_off)
@@ -521,11 +609,11 @@ enum decode_status decode(struct insn *i, const uint8_t *p, unsigned avail, unsi
         return DECODE_MORE;
     set_flags(&d, i);
     i->seg = d.seg >= 0 ? (uint8_t)d.seg : SEG_DS;
-    const struct isa_row *r = find_row(&d);
-    if (!r || !(features[r->feature / 64] >> (r->feature % 64) & 1))
+    const struct isa_row *r = find_row(&d, features);
+    if (!r || (d.vex && (d.vex_bad || !(d.code == MODE_CODE64 || (mode & MODE_PROT)))))
         return finish(i, &d, OPX_UD, rip_off);
     i->osize = osize_of(&d, r);
-    i->aux = r->attrs & A_COND ? d.opcode & 15 : d.have_modrm ? d.modrm : 0;
+    i->aux = aux_of(&d, r);
     const bool legal = operands(&d, i, r);
     if (d.too_long)
         return finish(i, &d, OPX_GP, rip_off);

@@ -162,6 +162,23 @@ FAST_FN bool fast_div64(enum fast_mode m, uint64_t a, uint64_t b, uint64_t *r)
     return back == from || back == from << 1;
 }
 
+/* a * b + c. Only where the inexact flag is already set: no residual is known to be exact. */
+FAST_FN bool fast_fma32(enum fast_mode m, uint32_t a, uint32_t b, uint32_t c, uint32_t *r)
+{
+    if (m != FAST_ANY || !f32_normal(a) || !f32_normal(b) || !f32_normal(c))
+        return false;
+    *r = f32_bits(__builtin_fmaf(f32_host(a), f32_host(b), f32_host(c)));
+    return f32_result(*r);
+}
+
+FAST_FN bool fast_fma64(enum fast_mode m, uint64_t a, uint64_t b, uint64_t c, uint64_t *r)
+{
+    if (m != FAST_ANY || !f64_normal(a) || !f64_normal(b) || !f64_normal(c))
+        return false;
+    *r = f64_bits(__builtin_fma(f64_host(a), f64_host(b), f64_host(c)));
+    return f64_result(*r);
+}
+
 FAST_FN bool fast_sqrt32(enum fast_mode m, uint32_t a, uint32_t *r)
 {
     if (m == FAST_OFF || !f32_normal(a) || a >> 31)

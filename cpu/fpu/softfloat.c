@@ -9,6 +9,7 @@
 
 struct fp_format {
     int prec, emin, emax;
+    int bits; /* of the exponent field; 0 for the extended format */
 };
 
 struct rounded {
@@ -23,7 +24,7 @@ struct rounded {
 
 static struct fp unpack(const struct fp_env *e, bool sign, int field, uint64_t frac, int prec)
 {
-    const int emax = prec == 24 ? 127 : 1023;
+    const int emax = prec == 24 ? 127 : prec == 53 ? 1023 : 15;
     struct fp r = {.sign = sign};
     const uint64_t sig = frac << (64 - prec);
     if (field == 0) {
@@ -50,6 +51,15 @@ static struct fp unpack(const struct fp_env *e, bool sign, int field, uint64_t f
 struct fp fp_from_f32(const struct fp_env *e, uint32_t v)
 {
     return unpack(e, v >> 31, v >> 23 & 0xff, v & 0x7fffff, 24);
+}
+
+/* Denormals are read as they are, whatever DAZ says, and raise no D (SDM 2C VCVTPH2PS). */
+struct fp fp_from_f16(uint16_t v)
+{
+    const struct fp_env plain = {0};
+    struct fp r = unpack(&plain, v >> 15, v >> 10 & 0x1f, v & 0x3ff, 11);
+    r.den = false;
+    return r;
 }
 
 struct fp fp_from_f64(const struct fp_env *e, uint64_t v)
@@ -190,7 +200,7 @@ static uint64_t pack(struct fp_env *e, struct fpw v, const struct fp_format *f)
 {
     const int mbits = f->prec - 1;
     const int inf_field = 2 * f->emax + 1;
-    const uint64_t sign = (uint64_t)v.sign << (mbits + (f->prec == 24 ? 8 : 11));
+    const uint64_t sign = (uint64_t)v.sign << (mbits + f->bits);
     const uint64_t mask = (1ull << mbits) - 1;
     switch (v.cls) {
     case FC_ZERO:
@@ -213,19 +223,25 @@ static uint64_t pack(struct fp_env *e, struct fpw v, const struct fp_format *f)
 
 uint32_t fp_to_f32(struct fp_env *e, struct fpw v)
 {
-    static const struct fp_format f32 = {24, -126, 127};
+    static const struct fp_format f32 = {24, -126, 127, 8};
     return (uint32_t)pack(e, v, &f32);
+}
+
+uint16_t fp_to_f16(struct fp_env *e, struct fpw v)
+{
+    static const struct fp_format f16 = {11, -14, 15, 5};
+    return (uint16_t)pack(e, v, &f16);
 }
 
 uint64_t fp_to_f64(struct fp_env *e, struct fpw v)
 {
-    static const struct fp_format f64 = {53, -1022, 1023};
+    static const struct fp_format f64 = {53, -1022, 1023, 11};
     return pack(e, v, &f64);
 }
 
 struct f80 fp_to_f80(struct fp_env *e, struct fpw v, unsigned prec)
 {
-    const struct fp_format f80 = {(int)prec, -16382, 16383};
+    const struct fp_format f80 = {(int)prec, -16382, 16383, 0};
     const uint16_t sign = (uint16_t)(v.sign << 15);
     switch (v.cls) {
     case FC_ZERO:
@@ -343,6 +359,50 @@ struct fpw fp_mul(struct fp_env *e, struct fp a, struct fp b)
     if (a.cls == FC_ZERO || b.cls == FC_ZERO)
         return (struct fpw){.cls = FC_ZERO, .sign = sign};
     return normalise((fp_u128)a.sig * b.sig, a.exp + b.exp + 1, sign);
+}
+
+/* p + c, both finite numbers of which the product has at most 107 bits */
+static struct fpw add_wide(const struct fp_env *e, struct fpw p, struct fpw c)
+{
+    if (p.exp < c.exp || (p.exp == c.exp && p.sig < c.sig)) {
+        const struct fpw t = p;
+        p = c;
+        c = t;
+    }
+    const fp_u128 x = p.sig >> 1, y = fp_shr_jam(c.sig >> 1, (unsigned)(p.exp - c.exp));
+    const fp_u128 sum = p.sign == c.sign ? x + y : x - y;
+    if (sum == 0)
+        return (struct fpw){.cls = FC_ZERO, .sign = e->rc == RC_DOWN};
+    return normalise(sum, p.exp + 1, p.sign);
+}
+
+/* Rules for NaNs: SDM 1 14.5.1. */
+struct fpw fp_fma(struct fp_env *e, struct fp a, struct fp b, struct fp c)
+{
+    const bool sign = a.sign ^ b.sign;
+    const bool no_product = (a.cls == FC_INF && b.cls == FC_ZERO) ||
+                            (a.cls == FC_ZERO && b.cls == FC_INF);
+    if (fp_is_nan(a) || fp_is_nan(b) || fp_is_nan(c)) {
+        if (a.cls == FC_SNAN || b.cls == FC_SNAN || c.cls == FC_SNAN)
+            e->pre |= FX_I;
+        return quiet(fp_is_nan(a) ? a : fp_is_nan(b) ? b : c);
+    }
+    const bool inf_product = a.cls == FC_INF || b.cls == FC_INF;
+    if (no_product || (inf_product && c.cls == FC_INF && c.sign != sign))
+        return fp_invalid(e);
+    raise_den(e, a, b);
+    raise_den(e, c, c);
+    if (inf_product)
+        return (struct fpw){.cls = FC_INF, .sign = sign};
+    if (c.cls == FC_INF)
+        return fp_wide(c);
+    if (a.cls == FC_ZERO || b.cls == FC_ZERO) {
+        if (c.cls == FC_ZERO && c.sign != sign)
+            c.sign = e->rc == RC_DOWN;
+        return fp_wide(c);
+    }
+    const struct fpw p = normalise((fp_u128)a.sig * b.sig, a.exp + b.exp + 1, sign);
+    return c.cls == FC_ZERO ? p : add_wide(e, p, fp_wide(c));
 }
 
 struct fpw fp_div(struct fp_env *e, struct fp a, struct fp b)

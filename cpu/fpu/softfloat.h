@@ -1,7 +1,7 @@
 /*
  * cpu/fpu/softfloat.h: exact binary floating point in integers, with x86 rules.
  *
- * IEEE 754-2008 for binary32, binary64 and the 80-bit extended format of SDM 1 4.2 and 8; NaN
+ * IEEE 754-2008 for binary16, binary32, binary64 and the 80-bit extended format of SDM 1 4.2 and 8; NaN
  * rules of SDM 1 table 4-7, exceptions of SDM 1 8.5 and 11.5, tininess after rounding.
  * Operands are unpacked into one form (struct fp), operations give an exact-with-sticky 128-bit
  * value (struct fpw), packing rounds it to a format. The same bits on every host.
@@ -69,9 +69,11 @@ enum fp_rel { FR_LT, FR_EQ, FR_GT, FR_UN };
 
 struct fp fp_from_f32(const struct fp_env *e, uint32_t v);
 struct fp fp_from_f64(const struct fp_env *e, uint64_t v);
+struct fp fp_from_f16(uint16_t v);
 struct fp fp_from_f80(struct f80 v);
 struct fp fp_from_int(int64_t v);
 
+uint16_t fp_to_f16(struct fp_env *e, struct fpw v);
 uint32_t fp_to_f32(struct fp_env *e, struct fpw v);
 uint64_t fp_to_f64(struct fp_env *e, struct fpw v);
 struct f80 fp_to_f80(struct fp_env *e, struct fpw v, unsigned prec); /* rounds to prec bits */
@@ -80,6 +82,8 @@ struct fpw fp_wide(struct fp a); /* the value as it is */
 struct fpw fp_add(struct fp_env *e, struct fp a, struct fp b);
 struct fpw fp_sub(struct fp_env *e, struct fp a, struct fp b);
 struct fpw fp_mul(struct fp_env *e, struct fp a, struct fp b);
+/* a * b + c rounded once; operands of at most 53 bits */
+struct fpw fp_fma(struct fp_env *e, struct fp a, struct fp b, struct fp c);
 struct fpw fp_div(struct fp_env *e, struct fp a, struct fp b);
 struct fpw fp_sqrt(struct fp_env *e, struct fp a);
 /* NaN and denormal rules of a one-operand operation that then uses the value as it is: format

@@ -1,7 +1,9 @@
 /*
- * cpu/fpu/sse.h: private to cpu/fpu: operands, MXCSR and exceptions of SSE, entry of MMX.
+ * cpu/fpu/sse.h: private to cpu/fpu: operands, MXCSR and exceptions of SSE and AVX, entry of MMX.
  *
- * SDM 1 9.5 (MMX and the x87), 10.2.3 (MXCSR), 11.5 (SIMD exceptions).
+ * SDM 1 9.5 (MMX and the x87), 10.2.3 (MXCSR), 11.5 (SIMD exceptions), 14.1 (AVX), SDM 2A 2.4
+ * (exception classes of VEX instructions). Legacy SSE instructions leave bits 255:128 alone, VEX.128
+ * ones clear them.
  */
 #ifndef CPU_FPU_SSE_H
 #define CPU_FPU_SSE_H
@@ -45,6 +47,100 @@ static inline uint64_t src64(struct cpu *c, const struct insn *i)
 static inline uint32_t src32(struct cpu *c, const struct insn *i)
 {
     return is_mem(i) ? mem_ld32(c, insn_la(c, i, 4, ACC_R)) : c->xmm[i->s].d[0];
+}
+
+/* ---- operands of VEX-encoded instructions ---------------------------------------------------- */
+
+/* #UD unless the system has enabled both halves of the registers; #NM */
+static inline void fpu_check_avx(struct cpu *c)
+{
+    if (__builtin_expect(!(c->cr4 & CR4_OSXSAVE) || (c->xcr0 & 6) != 6, 0))
+        cpu_fault_noerr(c, EXC_UD);
+    if (__builtin_expect(c->cr0 & CR0_TS, 0))
+        cpu_fault_noerr(c, EXC_NM);
+}
+
+static inline bool vex_256(const struct insn *i)
+{
+    return VEX_L(i->aux);
+}
+
+static inline union vreg *vex_v(struct cpu *c, const struct insn *i)
+{
+    return &c->xmm[VEX_V(i->aux)];
+}
+
+static inline void mem_ld256(struct cpu *c, uint64_t la, void *to)
+{
+    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    if (__builtin_expect(e->tag_r == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
+        memcpy(to, (const void *)(e->addend + la), 32);
+    else
+        mmu_ld_bytes(c, la, to, 32);
+}
+
+static inline void mem_st256(struct cpu *c, uint64_t la, const void *from)
+{
+    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
+    if (__builtin_expect(e->tag_w == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
+        memcpy((void *)(e->addend + la), from, 32);
+    else
+        mmu_st_bytes(c, la, from, 32);
+}
+
+/* The r/m operand of the vector length; any alignment. */
+static inline union vreg vex_src(struct cpu *c, const struct insn *i)
+{
+    union vreg v = {{0}};
+    if (!is_mem(i))
+        return c->xmm[i->s];
+    if (vex_256(i))
+        mem_ld256(c, insn_la(c, i, 32, ACC_R), v.b);
+    else
+        mem_ld128(c, insn_la(c, i, 16, ACC_R), v.b);
+    return v;
+}
+
+/* 16 bytes, whatever the vector length */
+static inline union vreg vex_src128(struct cpu *c, const struct insn *i)
+{
+    union vreg v = {{0}};
+    if (is_mem(i))
+        mem_ld128(c, insn_la(c, i, 16, ACC_R), v.b);
+    else
+        memcpy(v.b, c->xmm[i->s].b, 16);
+    return v;
+}
+
+static inline void vreg_set128(union vreg *d, union vreg v)
+{
+    v.q[2] = v.q[3] = 0;
+    *d = v;
+}
+
+/* Results: the vector length, or 16 bytes; the rest becomes zero. */
+static inline void vex_put(struct cpu *c, const struct insn *i, union vreg v)
+{
+    if (!vex_256(i))
+        v.q[2] = v.q[3] = 0;
+    c->xmm[i->d] = v;
+}
+
+static inline void vex_put128(struct cpu *c, const struct insn *i, union vreg v)
+{
+    vreg_set128(&c->xmm[i->d], v);
+}
+
+/* The upper lane as a value of its own, and back */
+static inline union vreg vreg_hi(const union vreg *v)
+{
+    return (union vreg){.q = {v->q[2], v->q[3]}};
+}
+
+static inline void vreg_join(union vreg *v, const union vreg *hi)
+{
+    v->q[2] = hi->q[0];
+    v->q[3] = hi->q[1];
 }
 
 /* ---- MXCSR ----------------------------------------------------------------------------------- */

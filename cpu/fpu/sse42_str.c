@@ -1,5 +1,5 @@
 /*
- * cpu/fpu/sse42_str.c: PCMPESTRI PCMPESTRM PCMPISTRI PCMPISTRM.
+ * cpu/fpu/sse42_str.c: PCMPESTRI PCMPESTRM PCMPISTRI PCMPISTRM and their VEX forms.
  *
  * SDM 1 12.11 / SDM 2B 4.1 (immediate, aggregation, validity table 4-7, outputs). The memory
  * operand needs no alignment.
@@ -92,7 +92,6 @@ static unsigned compare_strings(struct cpu *c, const struct text *a, const struc
 
 static unsigned string_op(struct cpu *c, const struct insn *i, bool explicit)
 {
-    fpu_check_sse(c);
     const unsigned imm = (unsigned)i->imm & 0xff, n = imm & 1 ? 8 : 16;
     union vreg s;
     if (is_mem(i))
@@ -136,19 +135,29 @@ static void put_mask(struct cpu *c, const struct insn *i, unsigned res)
     }
 }
 
-OP(pcmpestri)
+#define STRING_OP(name, put, explicit)        \
+    OP(name)                                  \
+    {                                         \
+        fpu_check_sse(c);                     \
+        put(c, i, string_op(c, i, explicit)); \
+    }
+#define STRING_OP_VEX(name, put, explicit)    \
+    OP(name)                                  \
+    {                                         \
+        fpu_check_avx(c);                     \
+        put(c, i, string_op(c, i, explicit)); \
+    }
+STRING_OP(pcmpestri, put_index, true)
+STRING_OP(pcmpestrm, put_mask, true)
+STRING_OP(pcmpistri, put_index, false)
+STRING_OP(pcmpistrm, put_mask, false)
+
+static void put_mask_vex(struct cpu *c, const struct insn *i, unsigned res)
 {
-    put_index(c, i, string_op(c, i, true));
+    put_mask(c, i, res);
+    c->xmm[0].q[2] = c->xmm[0].q[3] = 0;
 }
-OP(pcmpestrm)
-{
-    put_mask(c, i, string_op(c, i, true));
-}
-OP(pcmpistri)
-{
-    put_index(c, i, string_op(c, i, false));
-}
-OP(pcmpistrm)
-{
-    put_mask(c, i, string_op(c, i, false));
-}
+STRING_OP_VEX(vpcmpestri, put_index, true)
+STRING_OP_VEX(vpcmpestrm, put_mask_vex, true)
+STRING_OP_VEX(vpcmpistri, put_index, false)
+STRING_OP_VEX(vpcmpistrm, put_mask_vex, false)

@@ -1,5 +1,5 @@
 /*
- * cpu/fpu/sse_cvt.c: SSE conversions and compares.
+ * cpu/fpu/sse_cvt.c: SSE and AVX conversions and compares.
  *
  * SDM 1 11.4.1.6 and 11.4.4 (conversions), 11.5; SDM 2 CMPPS table 3-1, COMISS. Conversions to
  * integers raise I and P only; the integer indefinite is the smallest integer.
@@ -62,6 +62,62 @@ OP(cvtpd2ps)
     c->xmm[i->d].q[1] = 0;
 }
 
+/* 2 or 4 elements of 4 bytes from half the vector length */
+static union vreg half_src(struct cpu *c, const struct insn *i)
+{
+    union vreg v = {{0}};
+    if (vex_256(i))
+        return vex_src128(c, i);
+    v.q[0] = src64(c, i);
+    return v;
+}
+
+OP(vcvtps2pd)
+{
+    fpu_check_avx(c);
+    const union vreg s = half_src(c, i);
+    union vreg r = {{0}};
+    struct fp_env e = sse_env(c);
+    for (unsigned k = 0; k < (vex_256(i) ? 4u : 2u); k++)
+        r.q[k] = widen(&e, s.d[k]);
+    sse_raise(c, &e);
+    vex_put(c, i, r);
+}
+
+OP(vcvtpd2ps)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src(c, i);
+    union vreg r = {{0}};
+    struct fp_env e = sse_env(c);
+    for (unsigned k = 0; k < (vex_256(i) ? 4u : 2u); k++)
+        r.d[k] = narrow(&e, s.q[k]);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
+OP(vcvtss2sd)
+{
+    fpu_check_avx(c);
+    const uint32_t s = src32(c, i);
+    union vreg r = *vex_v(c, i);
+    struct fp_env e = sse_env(c);
+    r.q[0] = widen(&e, s);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
+OP(vcvtsd2ss)
+{
+    fpu_check_avx(c);
+    const uint64_t s = src64(c, i);
+    union vreg r = *vex_v(c, i);
+    struct fp_env e = sse_env(c);
+    r.d[0] = narrow(&e, s);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
 OP(cvtss2sd)
 {
     fpu_check_sse(c);
@@ -102,6 +158,54 @@ OP(cvtdq2pd)
     struct fp_env e = sse_env(c); /* always exact */
     c->xmm[i->d].q[0] = int_to_f64(&e, (int32_t)s);
     c->xmm[i->d].q[1] = int_to_f64(&e, (int32_t)(s >> 32));
+}
+
+/* Element by element, vector length to vector length */
+#define VEX_CVT(name, expr)                                   \
+    OP(name)                                                  \
+    {                                                         \
+        fpu_check_avx(c);                                     \
+        union vreg v = vex_src(c, i);                         \
+        struct fp_env e = sse_env(c);                         \
+        for (unsigned k = 0; k < (vex_256(i) ? 8u : 4u); k++) \
+            v.d[k] = (expr);                                  \
+        sse_raise(c, &e);                                     \
+        vex_put(c, i, v);                                     \
+    }
+VEX_CVT(vcvtdq2ps, int_to_f32(&e, (int32_t)v.d[k]))
+VEX_CVT(vcvtps2dq, (uint32_t)to_int32(&e, v.d[k], false, 32))
+VEX_CVT(vcvttps2dq, (uint32_t)to_int32(&e, v.d[k], true, 32))
+
+OP(vcvtdq2pd)
+{
+    fpu_check_avx(c);
+    const union vreg s = half_src(c, i);
+    union vreg r = {{0}};
+    struct fp_env e = sse_env(c); /* always exact */
+    for (unsigned k = 0; k < (vex_256(i) ? 4u : 2u); k++)
+        r.q[k] = int_to_f64(&e, (int32_t)s.d[k]);
+    vex_put(c, i, r);
+}
+
+static void vex_pd_to_dq(struct cpu *c, const struct insn *i, bool truncate)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src(c, i);
+    union vreg r = {{0}};
+    struct fp_env e = sse_env(c);
+    for (unsigned k = 0; k < (vex_256(i) ? 4u : 2u); k++)
+        r.d[k] = (uint32_t)to_int64(&e, s.q[k], truncate, 32);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
+OP(vcvtpd2dq)
+{
+    vex_pd_to_dq(c, i, false);
+}
+OP(vcvttpd2dq)
+{
+    vex_pd_to_dq(c, i, true);
 }
 
 static void ps_to_dq(struct cpu *c, const struct insn *i, bool truncate)
@@ -175,9 +279,30 @@ OP(cvtsi2sd)
     c->xmm[i->d].q[0] = r;
 }
 
+OP(vcvtsi2ss)
+{
+    fpu_check_avx(c);
+    const int64_t s = int_src(c, i);
+    union vreg r = *vex_v(c, i);
+    struct fp_env e = sse_env(c);
+    r.d[0] = int_to_f32(&e, s);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
+OP(vcvtsi2sd)
+{
+    fpu_check_avx(c);
+    const int64_t s = int_src(c, i);
+    union vreg r = *vex_v(c, i);
+    struct fp_env e = sse_env(c);
+    r.q[0] = int_to_f64(&e, s);
+    sse_raise(c, &e);
+    vex_put128(c, i, r);
+}
+
 static void to_gpr(struct cpu *c, const struct insn *i, bool is_double, bool truncate)
 {
-    fpu_check_sse(c);
     const unsigned bits = i->osize == 8 ? 64 : 32;
     struct fp_env e = sse_env(c);
     int64_t r;
@@ -189,22 +314,21 @@ static void to_gpr(struct cpu *c, const struct insn *i, bool is_double, bool tru
     c->r[i->d] = bits == 64 ? (uint64_t)r : (uint32_t)r;
 }
 
-OP(cvtss2si)
-{
-    to_gpr(c, i, false, false);
-}
-OP(cvttss2si)
-{
-    to_gpr(c, i, false, true);
-}
-OP(cvtsd2si)
-{
-    to_gpr(c, i, true, false);
-}
-OP(cvttsd2si)
-{
-    to_gpr(c, i, true, true);
-}
+#define TO_GPR(name, is_double, truncate)  \
+    OP(name)                               \
+    {                                      \
+        fpu_check_sse(c);                  \
+        to_gpr(c, i, is_double, truncate); \
+    }                                      \
+    OP(v##name)                            \
+    {                                      \
+        fpu_check_avx(c);                  \
+        to_gpr(c, i, is_double, truncate); \
+    }
+TO_GPR(cvtss2si, false, false)
+TO_GPR(cvttss2si, false, true)
+TO_GPR(cvtsd2si, true, false)
+TO_GPR(cvttsd2si, true, true)
 
 /* ---- MMX registers --------------------------------------------------------------------------- */
 
@@ -282,62 +406,80 @@ OP(cvttpd2pi)
 
 /* ---- compares -------------------------------------------------------------------------------- */
 
-/* Predicates 0-3: EQ LT LE UNORD; 4-7 their complements. LT and LE signal on quiet NaNs. */
+/* The 32 predicates of VCMPPS (SDM 2C, table of VCMPPD): a set of relations for which they hold, and
+ * whether quiet NaNs raise #I. Legacy forms have the first eight. 16-31 are 0-15 with the other
+ * rule for quiet NaNs. */
 static inline bool predicate(struct fp_env *e, struct fp a, struct fp b, unsigned p)
 {
-    const enum fp_rel r = fp_compare(e, a, b, (p & 3) == 0 || (p & 3) == 3);
-    static const uint8_t holds[4] = {1 << FR_EQ, 1 << FR_LT, 1 << FR_LT | 1 << FR_EQ, 1 << FR_UN};
-    return (holds[p & 3] >> r & 1) != (p >> 2 & 1);
+    enum { LT = 1 << FR_LT, EQ = 1 << FR_EQ, GT = 1 << FR_GT, UN = 1 << FR_UN };
+    static const uint8_t holds[16] = {
+        EQ,      LT,      LT | EQ,      UN, LT | GT | UN, EQ | GT | UN, GT | UN, LT | EQ | GT,
+        EQ | UN, LT | UN, LT | EQ | UN, 0,  LT | GT,      EQ | GT,      GT,      LT | EQ | GT | UN};
+    const bool signals = (0x6666 >> (p & 15) & 1) != (p >> 4 & 1);
+    return holds[p & 15] >> fp_compare(e, a, b, !signals) & 1;
 }
 
-OP(cmpps)
+static inline void cmp_ps(struct fp_env *e, union vreg *d, const union vreg *s, unsigned n,
+                          unsigned p)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d], r;
-    struct fp_env e = sse_env(c);
-    for (unsigned k = 0; k < 4; k++)
-        r.d[k] = predicate(&e, fp_from_f32(&e, d->d[k]), fp_from_f32(&e, s.d[k]), i->imm & 7) ? ~0u
-                                                                                              : 0;
-    sse_raise(c, &e);
-    memcpy(d->b, r.b, 16);
+    for (unsigned k = 0; k < n; k++)
+        d->d[k] = predicate(e, fp_from_f32(e, d->d[k]), fp_from_f32(e, s->d[k]), p) ? ~0u : 0;
 }
 
-OP(cmppd)
+static inline void cmp_pd(struct fp_env *e, union vreg *d, const union vreg *s, unsigned n,
+                          unsigned p)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d], r;
-    struct fp_env e = sse_env(c);
-    for (unsigned k = 0; k < 2; k++)
-        r.q[k] = predicate(&e, fp_from_f64(&e, d->q[k]), fp_from_f64(&e, s.q[k]), i->imm & 7)
-                     ? ~0ull
-                     : 0;
-    sse_raise(c, &e);
-    memcpy(d->b, r.b, 16);
+    for (unsigned k = 0; k < n; k++)
+        d->q[k] = predicate(e, fp_from_f64(e, d->q[k]), fp_from_f64(e, s->q[k]), p) ? ~0ull : 0;
 }
 
-OP(cmpss)
-{
-    fpu_check_sse(c);
-    const uint32_t s = src32(c, i);
-    struct fp_env e = sse_env(c);
-    const struct fp a = fp_from_f32(&e, c->xmm[i->d].d[0]);
-    const bool t = predicate(&e, a, fp_from_f32(&e, s), i->imm & 7);
-    sse_raise(c, &e);
-    c->xmm[i->d].d[0] = t ? ~0u : 0;
-}
+#define CMP_PACKED(name, count)                                              \
+    OP(cmp##name)                                                            \
+    {                                                                        \
+        fpu_check_sse(c);                                                    \
+        const union vreg s = src128(c, i);                                   \
+        union vreg r = c->xmm[i->d];                                         \
+        struct fp_env e = sse_env(c);                                        \
+        cmp_##name(&e, &r, &s, count, i->imm & 7);                           \
+        sse_raise(c, &e);                                                    \
+        memcpy(c->xmm[i->d].b, r.b, 16);                                     \
+    }                                                                        \
+    OP(vcmp##name)                                                           \
+    {                                                                        \
+        fpu_check_avx(c);                                                    \
+        const union vreg s = vex_src(c, i);                                  \
+        union vreg r = *vex_v(c, i);                                         \
+        struct fp_env e = sse_env(c);                                        \
+        cmp_##name(&e, &r, &s, vex_256(i) ? 2 * count : count, i->imm & 31); \
+        sse_raise(c, &e);                                                    \
+        vex_put(c, i, r);                                                    \
+    }
+CMP_PACKED(ps, 4)
+CMP_PACKED(pd, 2)
 
-OP(cmpsd)
-{
-    fpu_check_sse(c);
-    const uint64_t s = src64(c, i);
-    struct fp_env e = sse_env(c);
-    const struct fp a = fp_from_f64(&e, c->xmm[i->d].q[0]);
-    const bool t = predicate(&e, a, fp_from_f64(&e, s), i->imm & 7);
-    sse_raise(c, &e);
-    c->xmm[i->d].q[0] = t ? ~0ull : 0;
-}
+#define CMP_SCALAR(name, bits, lane, fn)               \
+    OP(cmp##name)                                      \
+    {                                                  \
+        fpu_check_sse(c);                              \
+        const union vreg s = {.q = {src##bits(c, i)}}; \
+        union vreg r = c->xmm[i->d];                   \
+        struct fp_env e = sse_env(c);                  \
+        fn(&e, &r, &s, 1, i->imm & 7);                 \
+        sse_raise(c, &e);                              \
+        c->xmm[i->d].lane = r.lane;                    \
+    }                                                  \
+    OP(vcmp##name)                                     \
+    {                                                  \
+        fpu_check_avx(c);                              \
+        const union vreg s = {.q = {src##bits(c, i)}}; \
+        union vreg r = *vex_v(c, i);                   \
+        struct fp_env e = sse_env(c);                  \
+        fn(&e, &r, &s, 1, i->imm & 31);                \
+        sse_raise(c, &e);                              \
+        vex_put128(c, i, r);                           \
+    }
+CMP_SCALAR(ss, 32, d[0], cmp_ps)
+CMP_SCALAR(sd, 64, q[0], cmp_pd)
 
 static void comi(struct cpu *c, struct fp_env *e, struct fp a, struct fp b, bool quiet)
 {
@@ -348,16 +490,32 @@ static void comi(struct cpu *c, struct fp_env *e, struct fp a, struct fp b, bool
     lf_from_flags(fl[r], &c->lf_res, &c->lf_aux);
 }
 
-#define COMI(name, bits, lane, quiet)                               \
-    OP(name)                                                        \
-    {                                                               \
-        fpu_check_sse(c);                                           \
-        struct fp_env e = sse_env(c);                               \
-        const struct fp b = fp_from_f##bits(&e, src##bits(c, i));   \
-        const struct fp a = fp_from_f##bits(&e, c->xmm[i->d].lane); \
-        comi(c, &e, a, b, quiet);                                   \
+static inline void comi32(struct cpu *c, const struct insn *i, bool quiet)
+{
+    struct fp_env e = sse_env(c);
+    const struct fp b = fp_from_f32(&e, src32(c, i));
+    comi(c, &e, fp_from_f32(&e, c->xmm[i->d].d[0]), b, quiet);
+}
+
+static inline void comi64(struct cpu *c, const struct insn *i, bool quiet)
+{
+    struct fp_env e = sse_env(c);
+    const struct fp b = fp_from_f64(&e, src64(c, i));
+    comi(c, &e, fp_from_f64(&e, c->xmm[i->d].q[0]), b, quiet);
+}
+
+#define COMI(name, fn, quiet) \
+    OP(name)                  \
+    {                         \
+        fpu_check_sse(c);     \
+        fn(c, i, quiet);      \
+    }                         \
+    OP(v##name)               \
+    {                         \
+        fpu_check_avx(c);     \
+        fn(c, i, quiet);      \
     }
-COMI(comiss, 32, d[0], false)
-COMI(ucomiss, 32, d[0], true)
-COMI(comisd, 64, q[0], false)
-COMI(ucomisd, 64, q[0], true)
+COMI(comiss, comi32, false)
+COMI(ucomiss, comi32, true)
+COMI(comisd, comi64, false)
+COMI(ucomisd, comi64, true)

@@ -1,5 +1,5 @@
 /*
- * cpu/fpu/sse_fp.c: SSE floating-point arithmetic, minimum, maximum, horizontal and dot products,
+ * cpu/fpu/sse_fp.c: SSE and AVX floating-point arithmetic, minimum, maximum, horizontal and dot products,
  * rounding, approximations.
  *
  * SDM 1 10.4.1, 11.4.1, 12.3 (SSE3), 12.8 (SSE4.1), 11.5 (exceptions: those of all lanes are
@@ -74,87 +74,109 @@ MINMAX(max, 64, uint64_t, FR_GT)
 
 /* ---- packed and scalar forms ----------------------------------------------------------------- */
 
-#define FP_PS(name, fn)                           \
-    OP(name##ps)                                  \
-    {                                             \
-        fpu_check_sse(c);                         \
-        const union vreg s = src128(c, i);        \
-        union vreg *d = &c->xmm[i->d], r;         \
-        struct lane_ctx x = lane_ctx(c);          \
-        for (unsigned k = 0; k < 4; k++)          \
-            r.d[k] = fn##32(&x, d->d[k], s.d[k]); \
-        sse_raise(c, &x.e);                       \
-        memcpy(d->b, r.b, 16);                    \
+/* k_NAME works on 16 bytes; the legacy and the VEX instruction are made from it. */
+#define FP_KERNEL(name)                                                                 \
+    static inline void k_##name(struct lane_ctx *x, union vreg *d, const union vreg *s, \
+                                unsigned imm)
+#define FP_PACKED(name)                                  \
+    OP(name)                                             \
+    {                                                    \
+        fpu_check_sse(c);                                \
+        const union vreg s = src128(c, i);               \
+        union vreg r = c->xmm[i->d];                     \
+        struct lane_ctx x = lane_ctx(c);                 \
+        k_##name(&x, &r, &s, (uint8_t)i->imm);           \
+        sse_raise(c, &x.e);                              \
+        memcpy(c->xmm[i->d].b, r.b, 16);                 \
+    }                                                    \
+    OP(v##name)                                          \
+    {                                                    \
+        fpu_check_avx(c);                                \
+        const union vreg s = vex_src(c, i);              \
+        union vreg r = *vex_v(c, i);                     \
+        struct lane_ctx x = lane_ctx(c);                 \
+        k_##name(&x, &r, &s, (uint8_t)i->imm);           \
+        if (vex_256(i)) {                                \
+            const union vreg s_hi = vreg_hi(&s);         \
+            union vreg r_hi = vreg_hi(&r);               \
+            k_##name(&x, &r_hi, &s_hi, (uint8_t)i->imm); \
+            vreg_join(&r, &r_hi);                        \
+        }                                                \
+        sse_raise(c, &x.e);                              \
+        vex_put(c, i, r);                                \
     }
-#define FP_PD(name, fn)                           \
-    OP(name##pd)                                  \
-    {                                             \
-        fpu_check_sse(c);                         \
-        const union vreg s = src128(c, i);        \
-        union vreg *d = &c->xmm[i->d], r;         \
-        struct lane_ctx x = lane_ctx(c);          \
-        for (unsigned k = 0; k < 2; k++)          \
-            r.q[k] = fn##64(&x, d->q[k], s.q[k]); \
-        sse_raise(c, &x.e);                       \
-        memcpy(d->b, r.b, 16);                    \
-    }
-#define FP_SS(name, fn)                                      \
-    OP(name##ss)                                             \
-    {                                                        \
-        fpu_check_sse(c);                                    \
-        const uint32_t s = src32(c, i);                      \
-        struct lane_ctx x = lane_ctx(c);                     \
-        const uint32_t r = fn##32(&x, c->xmm[i->d].d[0], s); \
-        sse_raise(c, &x.e);                                  \
-        c->xmm[i->d].d[0] = r;                               \
-    }
-#define FP_SD(name, fn)                                      \
-    OP(name##sd)                                             \
-    {                                                        \
-        fpu_check_sse(c);                                    \
-        const uint64_t s = src64(c, i);                      \
-        struct lane_ctx x = lane_ctx(c);                     \
-        const uint64_t r = fn##64(&x, c->xmm[i->d].q[0], s); \
-        sse_raise(c, &x.e);                                  \
-        c->xmm[i->d].q[0] = r;                               \
+#define FP_PS(name, fn)                            \
+    FP_KERNEL(name##ps)                            \
+    {                                              \
+        (void)imm;                                 \
+        for (unsigned k = 0; k < 4; k++)           \
+            d->d[k] = fn##32(x, d->d[k], s->d[k]); \
+    }                                              \
+    FP_PACKED(name##ps)
+#define FP_PD(name, fn)                            \
+    FP_KERNEL(name##pd)                            \
+    {                                              \
+        (void)imm;                                 \
+        for (unsigned k = 0; k < 2; k++)           \
+            d->q[k] = fn##64(x, d->q[k], s->q[k]); \
+    }                                              \
+    FP_PACKED(name##pd)
+#define FP_SCALAR(name, fn, bits, lane, utype)              \
+    OP(name)                                                \
+    {                                                       \
+        fpu_check_sse(c);                                   \
+        const utype s = src##bits(c, i);                    \
+        struct lane_ctx x = lane_ctx(c);                    \
+        const utype r = fn##bits(&x, c->xmm[i->d].lane, s); \
+        sse_raise(c, &x.e);                                 \
+        c->xmm[i->d].lane = r;                              \
+    }                                                       \
+    OP(v##name)                                             \
+    {                                                       \
+        fpu_check_avx(c);                                   \
+        const utype s = src##bits(c, i);                    \
+        union vreg r = *vex_v(c, i);                        \
+        struct lane_ctx x = lane_ctx(c);                    \
+        r.lane = fn##bits(&x, r.lane, s);                   \
+        sse_raise(c, &x.e);                                 \
+        vex_put128(c, i, r);                                \
     }
 /* The host's result needs neither an environment nor flags: tried before one is made. */
-#define FP_FAST_SS(name)                                                                \
-    OP(name##ss)                                                                        \
+#define FP_FAST_SCALAR(name, fn, bits, lane, utype)                                     \
+    static inline utype fast_or_soft_##fn##bits(struct cpu *c, utype a, utype s)        \
     {                                                                                   \
-        fpu_check_sse(c);                                                               \
-        const uint32_t s = src32(c, i), a = c->xmm[i->d].d[0];                          \
-        uint32_t r;                                                                     \
-        if (__builtin_expect(!fast_##name##32(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) { \
+        utype r;                                                                        \
+        if (__builtin_expect(!fast_##fn##bits(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) { \
             struct fp_env e = sse_env(c);                                               \
-            r = soft_##name##32(&e, a, s);                                              \
+            r = soft_##fn##bits(&e, a, s);                                              \
             sse_raise(c, &e);                                                           \
         }                                                                               \
-        c->xmm[i->d].d[0] = r;                                                          \
-    }
-#define FP_FAST_SD(name)                                                                \
-    OP(name##sd)                                                                        \
+        return r;                                                                       \
+    }                                                                                   \
+    OP(name)                                                                            \
     {                                                                                   \
         fpu_check_sse(c);                                                               \
-        const uint64_t s = src64(c, i), a = c->xmm[i->d].q[0];                          \
-        uint64_t r;                                                                     \
-        if (__builtin_expect(!fast_##name##64(fast_mode(c->fpu.mxcsr), a, s, &r), 0)) { \
-            struct fp_env e = sse_env(c);                                               \
-            r = soft_##name##64(&e, a, s);                                              \
-            sse_raise(c, &e);                                                           \
-        }                                                                               \
-        c->xmm[i->d].q[0] = r;                                                          \
+        const utype s = src##bits(c, i);                                                \
+        c->xmm[i->d].lane = fast_or_soft_##fn##bits(c, c->xmm[i->d].lane, s);           \
+    }                                                                                   \
+    OP(v##name)                                                                         \
+    {                                                                                   \
+        fpu_check_avx(c);                                                               \
+        const utype s = src##bits(c, i);                                                \
+        union vreg r = *vex_v(c, i);                                                    \
+        r.lane = fast_or_soft_##fn##bits(c, r.lane, s);                                 \
+        vex_put128(c, i, r);                                                            \
     }
-#define FP_FAST(name) \
-    FP_PS(name, name) \
-    FP_PD(name, name) \
-    FP_FAST_SS(name)  \
-    FP_FAST_SD(name)
-#define FP_ALL(name)  \
-    FP_PS(name, name) \
-    FP_PD(name, name) \
-    FP_SS(name, name) \
-    FP_SD(name, name)
+#define FP_FAST(name)                                  \
+    FP_PS(name, name)                                  \
+    FP_PD(name, name)                                  \
+    FP_FAST_SCALAR(name##ss, name, 32, d[0], uint32_t) \
+    FP_FAST_SCALAR(name##sd, name, 64, q[0], uint64_t)
+#define FP_ALL(name)                              \
+    FP_PS(name, name)                             \
+    FP_PD(name, name)                             \
+    FP_SCALAR(name##ss, name, 32, d[0], uint32_t) \
+    FP_SCALAR(name##sd, name, 64, q[0], uint64_t)
 FP_FAST(add)
 FP_FAST(sub)
 FP_FAST(mul)
@@ -165,95 +187,76 @@ FP_ALL(max)
 
 /* ---- SSE3: alternating and horizontal -------------------------------------------------------- */
 
-OP(addsubps)
+FP_KERNEL(addsubps)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d], r;
-    struct lane_ctx x = lane_ctx(c);
+    (void)imm;
     for (unsigned k = 0; k < 4; k++)
-        r.d[k] = k & 1 ? add32(&x, d->d[k], s.d[k]) : sub32(&x, d->d[k], s.d[k]);
-    sse_raise(c, &x.e);
-    memcpy(d->b, r.b, 16);
+        d->d[k] = k & 1 ? add32(x, d->d[k], s->d[k]) : sub32(x, d->d[k], s->d[k]);
 }
+FP_PACKED(addsubps)
 
-OP(addsubpd)
+FP_KERNEL(addsubpd)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d], r;
-    struct lane_ctx x = lane_ctx(c);
-    r.q[0] = sub64(&x, d->q[0], s.q[0]);
-    r.q[1] = add64(&x, d->q[1], s.q[1]);
-    sse_raise(c, &x.e);
-    memcpy(d->b, r.b, 16);
+    (void)imm;
+    d->q[0] = sub64(x, d->q[0], s->q[0]);
+    d->q[1] = add64(x, d->q[1], s->q[1]);
 }
+FP_PACKED(addsubpd)
 
-#define HORIZONTAL(name, fn)                                     \
-    OP(name##ps)                                                 \
-    {                                                            \
-        fpu_check_sse(c);                                        \
-        const union vreg s = src128(c, i);                       \
-        union vreg *d = &c->xmm[i->d], r;                        \
-        struct lane_ctx x = lane_ctx(c);                         \
-        for (unsigned k = 0; k < 2; k++) {                       \
-            r.d[k] = fn##32(&x, d->d[2 * k], d->d[2 * k + 1]);   \
-            r.d[k + 2] = fn##32(&x, s.d[2 * k], s.d[2 * k + 1]); \
-        }                                                        \
-        sse_raise(c, &x.e);                                      \
-        memcpy(d->b, r.b, 16);                                   \
-    }                                                            \
-    OP(name##pd)                                                 \
-    {                                                            \
-        fpu_check_sse(c);                                        \
-        const union vreg s = src128(c, i);                       \
-        union vreg *d = &c->xmm[i->d], r;                        \
-        struct lane_ctx x = lane_ctx(c);                         \
-        r.q[0] = fn##64(&x, d->q[0], d->q[1]);                   \
-        r.q[1] = fn##64(&x, s.q[0], s.q[1]);                     \
-        sse_raise(c, &x.e);                                      \
-        memcpy(d->b, r.b, 16);                                   \
-    }
+#define HORIZONTAL(name, fn)                                      \
+    FP_KERNEL(name##ps)                                           \
+    {                                                             \
+        union vreg r;                                             \
+        (void)imm;                                                \
+        for (unsigned k = 0; k < 2; k++) {                        \
+            r.d[k] = fn##32(x, d->d[2 * k], d->d[2 * k + 1]);     \
+            r.d[k + 2] = fn##32(x, s->d[2 * k], s->d[2 * k + 1]); \
+        }                                                         \
+        memcpy(d->b, r.b, 16);                                    \
+    }                                                             \
+    FP_PACKED(name##ps)                                           \
+    FP_KERNEL(name##pd)                                           \
+    {                                                             \
+        (void)imm;                                                \
+        d->q[0] = fn##64(x, d->q[0], d->q[1]);                    \
+        d->q[1] = fn##64(x, s->q[0], s->q[1]);                    \
+    }                                                             \
+    FP_PACKED(name##pd)
 HORIZONTAL(hadd, add)
 HORIZONTAL(hsub, sub)
 
 /* ---- SSE4.1: dot products, rounding ---------------------------------------------------------- */
 
-/* Each stage is an operation of its own: its exceptions are raised before the next begins. */
-OP(dpps)
+/* Each stage is an operation of its own, on all lanes: its exceptions are raised before the next
+ * begins. */
+static void dot_ps(struct cpu *c, union vreg *d, const union vreg *s, unsigned imm, unsigned lanes)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d];
-    const unsigned imm = (unsigned)i->imm;
     struct lane_ctx x = lane_ctx(c);
-    uint32_t p[4] = {0};
-    for (unsigned k = 0; k < 4; k++) {
-        if (imm >> (4 + k) & 1)
-            p[k] = mul32(&x, d->d[k], s.d[k]);
+    uint32_t p[8] = {0};
+    for (unsigned k = 0; k < 4 * lanes; k++) {
+        if (imm >> (4 + (k & 3)) & 1)
+            p[k] = mul32(&x, d->d[k], s->d[k]);
     }
     sse_raise(c, &x.e);
     x = lane_ctx(c);
-    const uint32_t lo = add32(&x, p[0], p[1]), hi = add32(&x, p[2], p[3]);
+    for (unsigned k = 0; k < 2 * lanes; k++)
+        p[2 * k] = add32(&x, p[2 * k], p[2 * k + 1]);
     sse_raise(c, &x.e);
     x = lane_ctx(c);
-    const uint32_t sum = add32(&x, lo, hi);
+    for (unsigned k = 0; k < lanes; k++)
+        p[4 * k] = add32(&x, p[4 * k], p[4 * k + 2]);
     sse_raise(c, &x.e);
-    for (unsigned k = 0; k < 4; k++)
-        d->d[k] = imm >> k & 1 ? sum : 0;
+    for (unsigned k = 0; k < 4 * lanes; k++)
+        d->d[k] = imm >> (k & 3) & 1 ? p[k & 4] : 0;
 }
 
-OP(dppd)
+static void dot_pd(struct cpu *c, union vreg *d, const union vreg *s, unsigned imm)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d];
-    const unsigned imm = (unsigned)i->imm;
     struct lane_ctx x = lane_ctx(c);
     uint64_t p[2] = {0};
     for (unsigned k = 0; k < 2; k++) {
         if (imm >> (4 + k) & 1)
-            p[k] = mul64(&x, d->q[k], s.q[k]);
+            p[k] = mul64(&x, d->q[k], s->q[k]);
     }
     sse_raise(c, &x.e);
     x = lane_ctx(c);
@@ -261,6 +264,38 @@ OP(dppd)
     sse_raise(c, &x.e);
     for (unsigned k = 0; k < 2; k++)
         d->q[k] = imm >> k & 1 ? sum : 0;
+}
+
+OP(dpps)
+{
+    fpu_check_sse(c);
+    const union vreg s = src128(c, i);
+    dot_ps(c, &c->xmm[i->d], &s, (unsigned)i->imm, 1);
+}
+
+OP(vdpps)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src(c, i);
+    union vreg r = *vex_v(c, i);
+    dot_ps(c, &r, &s, (unsigned)i->imm, vex_256(i) ? 2 : 1);
+    vex_put(c, i, r);
+}
+
+OP(dppd)
+{
+    fpu_check_sse(c);
+    const union vreg s = src128(c, i);
+    dot_pd(c, &c->xmm[i->d], &s, (unsigned)i->imm);
+}
+
+OP(vdppd)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src(c, i);
+    union vreg r = *vex_v(c, i);
+    dot_pd(c, &r, &s, (unsigned)i->imm);
+    vex_put128(c, i, r);
 }
 
 static uint32_t round32(struct fp_env *e, uint32_t v, unsigned imm)
@@ -281,47 +316,43 @@ static uint64_t round64(struct fp_env *e, uint64_t v, unsigned imm)
     return fp_to_f64(e, w);
 }
 
-OP(roundps)
+FP_KERNEL(roundps)
 {
-    fpu_check_sse(c);
-    union vreg r = src128(c, i);
-    struct fp_env e = sse_env(c);
     for (unsigned k = 0; k < 4; k++)
-        r.d[k] = round32(&e, r.d[k], (unsigned)i->imm);
-    sse_raise(c, &e);
-    memcpy(c->xmm[i->d].b, r.b, 16);
+        d->d[k] = round32(&x->e, s->d[k], imm);
 }
+FP_PACKED(roundps)
 
-OP(roundpd)
+FP_KERNEL(roundpd)
 {
-    fpu_check_sse(c);
-    union vreg r = src128(c, i);
-    struct fp_env e = sse_env(c);
     for (unsigned k = 0; k < 2; k++)
-        r.q[k] = round64(&e, r.q[k], (unsigned)i->imm);
-    sse_raise(c, &e);
-    memcpy(c->xmm[i->d].b, r.b, 16);
+        d->q[k] = round64(&x->e, s->q[k], imm);
 }
+FP_PACKED(roundpd)
 
-OP(roundss)
-{
-    fpu_check_sse(c);
-    const uint32_t s = src32(c, i);
-    struct fp_env e = sse_env(c);
-    const uint32_t r = round32(&e, s, (unsigned)i->imm);
-    sse_raise(c, &e);
-    c->xmm[i->d].d[0] = r;
-}
-
-OP(roundsd)
-{
-    fpu_check_sse(c);
-    const uint64_t s = src64(c, i);
-    struct fp_env e = sse_env(c);
-    const uint64_t r = round64(&e, s, (unsigned)i->imm);
-    sse_raise(c, &e);
-    c->xmm[i->d].q[0] = r;
-}
+#define ROUND_SCALAR(name, bits, lane)                 \
+    OP(name)                                           \
+    {                                                  \
+        fpu_check_sse(c);                              \
+        union vreg r = c->xmm[i->d];                   \
+        const uint##bits##_t s = src##bits(c, i);      \
+        struct fp_env e = sse_env(c);                  \
+        r.lane = round##bits(&e, s, (unsigned)i->imm); \
+        sse_raise(c, &e);                              \
+        c->xmm[i->d] = r;                              \
+    }                                                  \
+    OP(v##name)                                        \
+    {                                                  \
+        fpu_check_avx(c);                              \
+        union vreg r = *vex_v(c, i);                   \
+        const uint##bits##_t s = src##bits(c, i);      \
+        struct fp_env e = sse_env(c);                  \
+        r.lane = round##bits(&e, s, (unsigned)i->imm); \
+        sse_raise(c, &e);                              \
+        vex_put128(c, i, r);                           \
+    }
+ROUND_SCALAR(roundss, 32, d[0])
+ROUND_SCALAR(roundsd, 64, q[0])
 
 /* ---- approximations -------------------------------------------------------------------------- */
 
@@ -369,18 +400,34 @@ static uint32_t rsqrt32(uint32_t v)
     return re << 23 | ((r << 11) & 0x7fffff);
 }
 
-#define APPROX(name)                               \
-    OP(name##ps)                                   \
-    {                                              \
-        fpu_check_sse(c);                          \
-        const union vreg s = src128(c, i);         \
-        for (unsigned k = 0; k < 4; k++)           \
-            c->xmm[i->d].d[k] = name##32(s.d[k]);  \
-    }                                              \
-    OP(name##ss)                                   \
-    {                                              \
-        fpu_check_sse(c);                          \
-        c->xmm[i->d].d[0] = name##32(src32(c, i)); \
+#define APPROX(name)                                          \
+    OP(name##ps)                                              \
+    {                                                         \
+        fpu_check_sse(c);                                     \
+        const union vreg s = src128(c, i);                    \
+        for (unsigned k = 0; k < 4; k++)                      \
+            c->xmm[i->d].d[k] = name##32(s.d[k]);             \
+    }                                                         \
+    OP(v##name##ps)                                           \
+    {                                                         \
+        fpu_check_avx(c);                                     \
+        union vreg r = vex_src(c, i);                         \
+        for (unsigned k = 0; k < (vex_256(i) ? 8u : 4u); k++) \
+            r.d[k] = name##32(r.d[k]);                        \
+        vex_put(c, i, r);                                     \
+    }                                                         \
+    OP(name##ss)                                              \
+    {                                                         \
+        fpu_check_sse(c);                                     \
+        c->xmm[i->d].d[0] = name##32(src32(c, i));            \
+    }                                                         \
+    OP(v##name##ss)                                           \
+    {                                                         \
+        fpu_check_avx(c);                                     \
+        const uint32_t s = src32(c, i);                       \
+        union vreg r = *vex_v(c, i);                          \
+        r.d[0] = name##32(s);                                 \
+        vex_put128(c, i, r);                                  \
     }
 APPROX(rcp)
 APPROX(rsqrt)

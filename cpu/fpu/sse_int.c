@@ -1,8 +1,8 @@
 /*
- * cpu/fpu/sse_int.c: packed integer arithmetic, logic, compares and shifts of MMX and SSE.
+ * cpu/fpu/sse_int.c: packed integer arithmetic, logic, compares and shifts of MMX, SSE and AVX.
  *
- * SDM 1 9.4, 10.4.4, 11.4.2, 12.6 (SSSE3), 12.10-12.13 (SSE4.1). op_x_* work on XMM, op_m_* on MMX
- * registers.
+ * SDM 1 9.4, 10.4.4, 11.4.2, 12.6 (SSSE3), 12.10-12.13 (SSE4.1), 14.6 (AVX2). op_x_* work on XMM,
+ * op_m_* on MMX registers, op_v* are VEX forms.
  */
 #include "cpu/fpu/vec.h"
 
@@ -98,15 +98,34 @@ XMM_OP(x_pmaxud, pmaxud)
 XMM_OP(x_pminsd, pminsd)
 XMM_OP(x_pmaxsd, pmaxsd)
 
+static void test_bits(struct cpu *c, const union vreg *d, const union vreg *s, uint64_t mask,
+                      unsigned words)
+{
+    uint64_t both = 0, rest = 0;
+    for (unsigned k = 0; k < words; k++) {
+        both |= d->q[k] & s->q[k] & mask;
+        rest |= ~d->q[k] & s->q[k] & mask;
+    }
+    lf_from_flags((both ? 0 : FL_ZF) | (rest ? 0 : FL_CF), &c->lf_res, &c->lf_aux);
+}
+
 OP(ptest)
 {
     fpu_check_sse(c);
     const union vreg s = src128(c, i);
-    const union vreg *d = &c->xmm[i->d];
-    const bool zf = !((d->q[0] & s.q[0]) | (d->q[1] & s.q[1]));
-    const bool cf = !((~d->q[0] & s.q[0]) | (~d->q[1] & s.q[1]));
-    lf_from_flags((zf ? FL_ZF : 0) | (cf ? FL_CF : 0), &c->lf_res, &c->lf_aux);
+    test_bits(c, &c->xmm[i->d], &s, ~0ull, 2);
 }
+
+#define VEX_TEST(name, mask)                                       \
+    OP(name)                                                       \
+    {                                                              \
+        fpu_check_avx(c);                                          \
+        const union vreg s = vex_src(c, i);                        \
+        test_bits(c, &c->xmm[i->d], &s, mask, vex_256(i) ? 4 : 2); \
+    }
+VEX_TEST(vptest, ~0ull)
+VEX_TEST(vtestps, 0x8000000080000000ull)
+VEX_TEST(vtestpd, 0x8000000000000000ull)
 
 /* ---- multiply -------------------------------------------------------------------------------- */
 
@@ -153,34 +172,32 @@ BOTH_OP(pmaddwd)
 BOTH_OP(pmaddubsw)
 BOTH_OP(psadbw)
 
-OP(mpsadbw)
+KERNEL_IMM(mpsadbw)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    const union vreg d = c->xmm[i->d];
-    const unsigned from = (i->imm >> 2 & 1) * 4u, block = (i->imm & 3) * 4u;
+    const union vreg x = *d, y = *s;
+    const unsigned from = (imm >> 2 & 1) * 4u, block = (imm & 3) * 4u;
     for (unsigned k = 0; k < 8; k++) {
         unsigned sum = 0;
         for (unsigned j = 0; j < 4; j++) {
-            const int diff = d.b[from + k + j] - s.b[block + j];
+            const int diff = x.b[from + k + j] - y.b[block + j];
             sum += (unsigned)(diff < 0 ? -diff : diff);
         }
-        c->xmm[i->d].w[k] = (uint16_t)sum;
+        d->w[k] = (uint16_t)sum;
     }
 }
+XMM_OP_IMM(mpsadbw, mpsadbw, 3)
 
-OP(phminposuw)
+KERNEL(phminposuw)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
     unsigned best = 0;
-    for (unsigned k = 1; k < 8; k++) {
-        if (s.w[k] < s.w[best])
+    for (unsigned k = 1; k < n / 2; k++) {
+        if (s->w[k] < s->w[best])
             best = k;
     }
-    c->xmm[i->d].q[0] = s.w[best] | (uint64_t)best << 16;
-    c->xmm[i->d].q[1] = 0;
+    d->q[0] = s->w[best] | (uint64_t)best << 16;
+    d->q[1] = 0;
 }
+XMM_OP(phminposuw, phminposuw)
 
 /* ---- SSSE3: sign, absolute, horizontal ------------------------------------------------------- */
 
@@ -225,6 +242,14 @@ BOTH_OP(phsubsw)
 
 /* ---- shifts ---------------------------------------------------------------------------------- */
 
+/* Result to the vvvv operand */
+static inline void put_v(struct cpu *c, const struct insn *i, union vreg v)
+{
+    if (!vex_256(i))
+        v.q[2] = v.q[3] = 0;
+    *vex_v(c, i) = v;
+}
+
 /* The count is the low 64 bits of the source. */
 #define SHIFT(name, type, over, expr)                                       \
     static inline void sh_##name(union vreg *d, uint64_t count, unsigned n) \
@@ -241,11 +266,32 @@ BOTH_OP(phsubsw)
     {                                                                       \
         sh_##name(d, s->q[0], n);                                           \
     }                                                                       \
-    BOTH_OP(name)                                                           \
+    OP(x_##name)                                                            \
+    {                                                                       \
+        fpu_check_sse(c);                                                   \
+        const union vreg s = src128(c, i);                                  \
+        sh_##name(&c->xmm[i->d], s.q[0], 16);                               \
+    }                                                                       \
+    MMX_OP(m_##name, name)                                                  \
+    OP(vx_##name)                                                           \
+    {                                                                       \
+        fpu_check_avx(c);                                                   \
+        const union vreg s = vex_src128(c, i);                              \
+        union vreg r = *vex_v(c, i);                                        \
+        sh_##name(&r, s.q[0], 32);                                          \
+        vex_put(c, i, r);                                                   \
+    }                                                                       \
     OP(x_##name##_i)                                                        \
     {                                                                       \
         fpu_check_sse(c);                                                   \
         sh_##name(&c->xmm[i->s], (uint8_t)i->imm, 16);                      \
+    }                                                                       \
+    OP(vx_##name##_i)                                                       \
+    {                                                                       \
+        fpu_check_avx(c);                                                   \
+        union vreg r = c->xmm[i->s];                                        \
+        sh_##name(&r, (uint8_t)i->imm, 32);                                 \
+        put_v(c, i, r);                                                     \
     }                                                                       \
     OP(m_##name##_i)                                                        \
     {                                                                       \
@@ -275,35 +321,44 @@ static void set128(union vreg *v, fp_u128 x)
     v->q[1] = (uint64_t)(x >> 64);
 }
 
-OP(x_psrldq_i)
+static inline void bytes_right(union vreg *d, unsigned n)
 {
-    fpu_check_sse(c);
-    const unsigned n = (uint8_t)i->imm;
-    union vreg *d = &c->xmm[i->s];
     set128(d, n > 15 ? 0 : get128(d) >> 8 * n);
 }
 
-OP(x_pslldq_i)
+static inline void bytes_left(union vreg *d, unsigned n)
 {
-    fpu_check_sse(c);
-    const unsigned n = (uint8_t)i->imm;
-    union vreg *d = &c->xmm[i->s];
     set128(d, n > 15 ? 0 : get128(d) << 8 * n);
 }
 
-OP(x_palignr)
+#define SHIFT_BYTES(name, fn)                          \
+    OP(x_##name##_i)                                   \
+    {                                                  \
+        fpu_check_sse(c);                              \
+        fn(&c->xmm[i->s], (uint8_t)i->imm);            \
+    }                                                  \
+    OP(vx_##name##_i)                                  \
+    {                                                  \
+        fpu_check_avx(c);                              \
+        union vreg r = c->xmm[i->s], hi = vreg_hi(&r); \
+        fn(&r, (uint8_t)i->imm);                       \
+        fn(&hi, (uint8_t)i->imm);                      \
+        vreg_join(&r, &hi);                            \
+        put_v(c, i, r);                                \
+    }
+SHIFT_BYTES(psrldq, bytes_right)
+SHIFT_BYTES(pslldq, bytes_left)
+
+KERNEL_IMM(palignr)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d];
-    const unsigned n = (uint8_t)i->imm;
     fp_u128 r = 0;
-    if (n < 16)
-        r = n == 0 ? get128(&s) : get128(&s) >> 8 * n | get128(d) << (128 - 8 * n);
-    else if (n < 32)
-        r = get128(d) >> 8 * (n - 16);
+    if (imm < 16)
+        r = imm == 0 ? get128(s) : get128(s) >> 8 * imm | get128(d) << (128 - 8 * imm);
+    else if (imm < 32)
+        r = get128(d) >> 8 * (imm - 16);
     set128(d, r);
 }
+XMM_OP_IMM(x_palignr, palignr, 0)
 
 OP(m_palignr)
 {
@@ -314,3 +369,24 @@ OP(m_palignr)
     mmx_enter(c);
     mmx_set(c, i->d, n < 16 ? (uint64_t)(both >> 8 * n) : 0);
 }
+
+/* ---- AVX2: a count for each element ---------------------------------------------------------- */
+
+#define SHIFT_EACH(name, lane, count, type, over, expr)     \
+    OP(name)                                                \
+    {                                                       \
+        fpu_check_avx(c);                                   \
+        const union vreg s = vex_src(c, i);                 \
+        union vreg r = *vex_v(c, i);                        \
+        for (unsigned k = 0; k < count; k++) {              \
+            const type x = (type)r.lane[k];                 \
+            const uint64_t n = s.lane[k];                   \
+            r.lane[k] = n < 8 * sizeof x ? (expr) : (over); \
+        }                                                   \
+        vex_put(c, i, r);                                   \
+    }
+SHIFT_EACH(vpsrlvd, d, 8, uint32_t, 0, x >> n)
+SHIFT_EACH(vpsrlvq, q, 4, uint64_t, 0, x >> n)
+SHIFT_EACH(vpsravd, d, 8, int32_t, (uint32_t)(x >> 31), (uint32_t)(x >> n))
+SHIFT_EACH(vpsllvd, d, 8, uint32_t, 0, x << n)
+SHIFT_EACH(vpsllvq, q, 4, uint64_t, 0, x << n)

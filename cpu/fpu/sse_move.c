@@ -3,7 +3,7 @@
  *
  * SDM 1 9.4.1, 9.6.3, 10.4.1.1, 10.4.6, 11.4.1.1, 12.3.
  */
-#include "cpu/fpu/sse.h"
+#include "cpu/fpu/vec.h"
 
 static inline void set_xmm(struct cpu *c, const struct insn *i, union vreg v)
 {
@@ -122,23 +122,23 @@ OP(movddup)
     c->xmm[i->d].q[0] = c->xmm[i->d].q[1] = v;
 }
 
-OP(movsldup)
+KERNEL(movsldup)
 {
-    fpu_check_sse(c);
-    union vreg v = src128(c, i);
-    v.d[1] = v.d[0];
-    v.d[3] = v.d[2];
-    set_xmm(c, i, v);
+    (void)n;
+    const union vreg v = *s;
+    d->d[0] = d->d[1] = v.d[0];
+    d->d[2] = d->d[3] = v.d[2];
 }
+XMM_OP(movsldup, movsldup)
 
-OP(movshdup)
+KERNEL(movshdup)
 {
-    fpu_check_sse(c);
-    union vreg v = src128(c, i);
-    v.d[0] = v.d[1];
-    v.d[2] = v.d[3];
-    set_xmm(c, i, v);
+    (void)n;
+    const union vreg v = *s;
+    d->d[0] = d->d[1] = v.d[1];
+    d->d[2] = d->d[3] = v.d[3];
 }
+XMM_OP(movshdup, movshdup)
 
 /* ---- between register files ------------------------------------------------------------------ */
 
@@ -165,6 +165,18 @@ OP(x_movd_ld)
     const uint64_t v = gpr_src(c, i);
     c->xmm[i->d].q[0] = v;
     c->xmm[i->d].q[1] = 0;
+}
+
+OP(vx_movd_ld)
+{
+    fpu_check_avx(c);
+    vex_put128(c, i, (union vreg){.q = {gpr_src(c, i)}});
+}
+
+OP(vx_movd_st)
+{
+    fpu_check_avx(c);
+    gpr_dst(c, i, c->xmm[i->d].q[0]);
 }
 
 OP(x_movd_st)
@@ -279,6 +291,12 @@ static void masked_store(struct cpu *c, uint64_t la, const uint8_t *v, const uin
 OP(maskmovdqu)
 {
     fpu_check_sse(c);
+    masked_store(c, rdi_la(c, i, 16), c->xmm[i->d].b, c->xmm[i->s].b, 16);
+}
+
+OP(vmaskmovdqu)
+{
+    fpu_check_avx(c);
     masked_store(c, rdi_la(c, i, 16), c->xmm[i->d].b, c->xmm[i->s].b, 16);
 }
 

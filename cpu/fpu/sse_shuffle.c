@@ -1,7 +1,8 @@
 /*
- * cpu/fpu/sse_shuffle.c: shuffle, unpack, pack, blend, insert, extract, extend of MMX and SSE.
+ * cpu/fpu/sse_shuffle.c: shuffle, unpack, pack, blend, insert, extract, extend of MMX, SSE and
+ * AVX forms of them.
  *
- * SDM 1 9.4.4-9.4.5, 10.4.1.4, 11.4.1.5, 12.6.9, 12.8, 12.10.
+ * SDM 1 9.4.4-9.4.5, 10.4.1.4, 11.4.1.5, 12.6.9, 12.8, 12.10, 14.3.
  */
 #include "cpu/fpu/vec.h"
 
@@ -83,31 +84,31 @@ KERNEL(pshufb)
 }
 BOTH_OP(pshufb)
 
-OP(pshufd)
+KERNEL_IMM(pshufd)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
+    const union vreg x = *s;
     for (unsigned k = 0; k < 4; k++)
-        c->xmm[i->d].d[k] = s.d[i->imm >> 2 * k & 3];
+        d->d[k] = x.d[imm >> 2 * k & 3];
 }
+XMM_OP_IMM(pshufd, pshufd, 0)
 
-OP(pshuflw)
+KERNEL_IMM(pshuflw)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
+    const union vreg x = *s;
     for (unsigned k = 0; k < 4; k++)
-        c->xmm[i->d].w[k] = s.w[i->imm >> 2 * k & 3];
-    c->xmm[i->d].q[1] = s.q[1];
+        d->w[k] = x.w[imm >> 2 * k & 3];
+    d->q[1] = x.q[1];
 }
+XMM_OP_IMM(pshuflw, pshuflw, 0)
 
-OP(pshufhw)
+KERNEL_IMM(pshufhw)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
+    const union vreg x = *s;
     for (unsigned k = 0; k < 4; k++)
-        c->xmm[i->d].w[4 + k] = s.w[4 + (i->imm >> 2 * k & 3)];
-    c->xmm[i->d].q[0] = s.q[0];
+        d->w[4 + k] = x.w[4 + (imm >> 2 * k & 3)];
+    d->q[0] = x.q[0];
 }
+XMM_OP_IMM(pshufhw, pshufhw, 0)
 
 OP(pshufw)
 {
@@ -120,58 +121,80 @@ OP(pshufw)
     mmx_set(c, i->d, r.q[0]);
 }
 
-OP(shufps)
+KERNEL_IMM(shufps)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d], r;
+    union vreg r;
     for (unsigned k = 0; k < 4; k++)
-        r.d[k] = (k < 2 ? d->d : s.d)[i->imm >> 2 * k & 3];
+        r.d[k] = (k < 2 ? d->d : s->d)[imm >> 2 * k & 3];
     memcpy(d->b, r.b, 16);
 }
+XMM_OP_IMM(shufps, shufps, 0)
 
-OP(shufpd)
+KERNEL_IMM(shufpd)
 {
-    fpu_check_sse(c);
-    const union vreg s = src128(c, i);
-    union vreg *d = &c->xmm[i->d];
-    d->q[0] = d->q[i->imm & 1];
-    d->q[1] = s.q[i->imm >> 1 & 1];
+    d->q[0] = d->q[imm & 1];
+    d->q[1] = s->q[imm >> 1 & 1];
 }
+XMM_OP_IMM(shufpd, shufpd, 2)
 
 /* ---- blends ---------------------------------------------------------------------------------- */
 
-#define BLEND_IMM(name, lane, count)              \
-    OP(name)                                      \
-    {                                             \
-        fpu_check_sse(c);                         \
-        const union vreg s = src128(c, i);        \
-        for (unsigned k = 0; k < count; k++) {    \
-            if (i->imm >> k & 1)                  \
-                c->xmm[i->d].lane[k] = s.lane[k]; \
-        }                                         \
-    }
-BLEND_IMM(blendps, d, 4)
-BLEND_IMM(blendpd, q, 2)
-BLEND_IMM(pblendw, w, 8)
+#define BLEND_IMM(name, lane, count, shift)  \
+    KERNEL_IMM(name)                         \
+    {                                        \
+        for (unsigned k = 0; k < count; k++) \
+            if (imm >> k & 1)                \
+                d->lane[k] = s->lane[k];     \
+    }                                        \
+    XMM_OP_IMM(name, name, shift)
+BLEND_IMM(blendps, d, 4, 4)
+BLEND_IMM(blendpd, q, 2, 2)
+BLEND_IMM(pblendw, w, 8, 0)
 
-#define BLEND_XMM0(name, lane, count, bits)                  \
-    OP(name)                                                 \
-    {                                                        \
-        fpu_check_sse(c);                                    \
-        const union vreg s = src128(c, i), mask = c->xmm[0]; \
-        for (unsigned k = 0; k < count; k++) {               \
-            if (mask.lane[k] >> (bits - 1) & 1)              \
-                c->xmm[i->d].lane[k] = s.lane[k];            \
-        }                                                    \
+/* By the top bits of a mask: XMM0, or with VEX the register in imm[7:4]. */
+#define BLEND_MASK(name, lane, count, bits)                                                \
+    OP(name)                                                                               \
+    {                                                                                      \
+        fpu_check_sse(c);                                                                  \
+        const union vreg s = src128(c, i), mask = c->xmm[0];                               \
+        for (unsigned k = 0; k < count; k++) {                                             \
+            if (mask.lane[k] >> (bits - 1) & 1)                                            \
+                c->xmm[i->d].lane[k] = s.lane[k];                                          \
+        }                                                                                  \
+    }                                                                                      \
+    OP(v##name)                                                                            \
+    {                                                                                      \
+        fpu_check_avx(c);                                                                  \
+        const union vreg s = vex_src(c, i);                                                \
+        const union vreg *mask = &c->xmm[(uint8_t)i->imm >> 4 & (cpu_code64(c) ? 15 : 7)]; \
+        union vreg r = *vex_v(c, i);                                                       \
+        for (unsigned k = 0; k < 2 * count; k++) {                                         \
+            if (mask->lane[k] >> (bits - 1) & 1)                                           \
+                r.lane[k] = s.lane[k];                                                     \
+        }                                                                                  \
+        vex_put(c, i, r);                                                                  \
     }
-BLEND_XMM0(pblendvb, b, 16, 8)
-BLEND_XMM0(blendvps, d, 4, 32)
-BLEND_XMM0(blendvpd, q, 2, 64)
+BLEND_MASK(pblendvb, b, 16, 8)
+BLEND_MASK(blendvps, d, 4, 32)
+BLEND_MASK(blendvpd, q, 2, 64)
 
 /* ---- extensions ------------------------------------------------------------------------------ */
 
-/* `bytes` source bytes become 16 */
+/* 2 to 16 bytes of a register or memory */
+static inline union vreg part_src(struct cpu *c, const struct insn *i, unsigned bytes)
+{
+    union vreg v = {{0}};
+    if (!is_mem(i))
+        return c->xmm[i->s];
+    const uint64_t la = insn_la(c, i, bytes, ACC_R);
+    if (bytes == 16)
+        mem_ld128(c, la, v.b);
+    else
+        v.q[0] = mem_ld(c, la, bytes);
+    return v;
+}
+
+/* `bytes` source bytes become 16, or twice as many 32 */
 #define EXTEND(name, to, count, from_type, to_type)                                                \
     OP(name)                                                                                       \
     {                                                                                              \
@@ -184,6 +207,18 @@ BLEND_XMM0(blendvpd, q, 2, 64)
             memcpy(&x, s.b + k * sizeof x, sizeof x);                                              \
             c->xmm[i->d].to[k] = (to_type)x;                                                       \
         }                                                                                          \
+    }                                                                                              \
+    OP(v##name)                                                                                    \
+    {                                                                                              \
+        fpu_check_avx(c);                                                                          \
+        const union vreg s = part_src(c, i, count * (unsigned)sizeof(from_type) << vex_256(i));    \
+        union vreg r = {{0}};                                                                      \
+        for (unsigned k = 0; k < 2 * count; k++) {                                                 \
+            from_type x;                                                                           \
+            memcpy(&x, s.b + k * sizeof x, sizeof x);                                              \
+            r.to[k] = (to_type)x;                                                                  \
+        }                                                                                          \
+        vex_put(c, i, r);                                                                          \
     }
 EXTEND(pmovsxbw, w, 8, int8_t, uint16_t)
 EXTEND(pmovsxbd, d, 4, int8_t, uint32_t)
@@ -211,6 +246,14 @@ OP(x_pinsrw)
     c->xmm[i->d].w[i->imm & 7] = (uint16_t)gpr_or_mem(c, i, 2);
 }
 
+OP(vx_pinsrw)
+{
+    fpu_check_avx(c);
+    union vreg r = *vex_v(c, i);
+    r.w[i->imm & 7] = (uint16_t)gpr_or_mem(c, i, 2);
+    vex_put128(c, i, r);
+}
+
 OP(m_pinsrw)
 {
     mmx_begin(c);
@@ -227,19 +270,38 @@ OP(pinsrb)
     c->xmm[i->d].b[i->imm & 15] = (uint8_t)gpr_or_mem(c, i, 1);
 }
 
+OP(vpinsrb)
+{
+    fpu_check_avx(c);
+    union vreg r = *vex_v(c, i);
+    r.b[i->imm & 15] = (uint8_t)gpr_or_mem(c, i, 1);
+    vex_put128(c, i, r);
+}
+
+static inline void insert_dq(struct cpu *c, const struct insn *i, union vreg *d)
+{
+    if (i->osize == 8)
+        d->q[i->imm & 1] = gpr_or_mem(c, i, 8);
+    else
+        d->d[i->imm & 3] = (uint32_t)gpr_or_mem(c, i, 4);
+}
+
 OP(pinsrd)
 {
     fpu_check_sse(c);
-    if (i->osize == 8)
-        c->xmm[i->d].q[i->imm & 1] = gpr_or_mem(c, i, 8);
-    else
-        c->xmm[i->d].d[i->imm & 3] = (uint32_t)gpr_or_mem(c, i, 4);
+    insert_dq(c, i, &c->xmm[i->d]);
 }
 
-OP(insertps)
+OP(vpinsrd)
 {
-    fpu_check_sse(c);
-    union vreg *d = &c->xmm[i->d];
+    fpu_check_avx(c);
+    union vreg r = *vex_v(c, i);
+    insert_dq(c, i, &r);
+    vex_put128(c, i, r);
+}
+
+static inline void insert_single(struct cpu *c, const struct insn *i, union vreg *d)
+{
     const unsigned imm = (unsigned)i->imm;
     const uint32_t v = is_mem(i) ? mem_ld32(c, insn_la(c, i, 4, ACC_R))
                                  : c->xmm[i->s].d[imm >> 6 & 3];
@@ -248,6 +310,20 @@ OP(insertps)
         if (imm >> k & 1)
             d->d[k] = 0;
     }
+}
+
+OP(insertps)
+{
+    fpu_check_sse(c);
+    insert_single(c, i, &c->xmm[i->d]);
+}
+
+OP(vinsertps)
+{
+    fpu_check_avx(c);
+    union vreg r = *vex_v(c, i);
+    insert_single(c, i, &r);
+    vex_put128(c, i, r);
 }
 
 /* To a register (zero-extended) or to memory of `size` bytes. */
@@ -259,38 +335,24 @@ static void extract(struct cpu *c, const struct insn *i, unsigned size, uint64_t
         c->r[i->s] = v;
 }
 
-OP(pextrb)
-{
-    fpu_check_sse(c);
-    extract(c, i, 1, c->xmm[i->d].b[i->imm & 15]);
-}
-
-OP(pextrw_store)
-{
-    fpu_check_sse(c);
-    extract(c, i, 2, c->xmm[i->d].w[i->imm & 7]);
-}
-
-OP(pextrd)
-{
-    fpu_check_sse(c);
-    if (i->osize == 8)
-        extract(c, i, 8, c->xmm[i->d].q[i->imm & 1]);
-    else
-        extract(c, i, 4, c->xmm[i->d].d[i->imm & 3]);
-}
-
-OP(extractps)
-{
-    fpu_check_sse(c);
-    extract(c, i, 4, c->xmm[i->d].d[i->imm & 3]);
-}
-
-OP(x_pextrw)
-{
-    fpu_check_sse(c);
-    c->r[i->d] = c->xmm[i->s].w[i->imm & 7];
-}
+/* Legacy and VEX forms differ in what allows them only. */
+#define EXTRACT(name, statement) \
+    OP(name)                     \
+    {                            \
+        fpu_check_sse(c);        \
+        statement;               \
+    }                            \
+    OP(v##name)                  \
+    {                            \
+        fpu_check_avx(c);        \
+        statement;               \
+    }
+EXTRACT(pextrb, extract(c, i, 1, c->xmm[i->d].b[i->imm & 15]))
+EXTRACT(pextrw_store, extract(c, i, 2, c->xmm[i->d].w[i->imm & 7]))
+EXTRACT(extractps, extract(c, i, 4, c->xmm[i->d].d[i->imm & 3]))
+EXTRACT(x_pextrw, c->r[i->d] = c->xmm[i->s].w[i->imm & 7])
+EXTRACT(pextrd, extract(c, i, i->osize == 8 ? 8 : 4,
+                        i->osize == 8 ? c->xmm[i->d].q[i->imm & 1] : c->xmm[i->d].d[i->imm & 3]))
 
 OP(m_pextrw)
 {
@@ -310,11 +372,20 @@ static unsigned sign_mask(const uint8_t *b, unsigned n, unsigned step)
     return m;
 }
 
-OP(x_pmovmskb)
-{
-    fpu_check_sse(c);
-    c->r[i->d] = sign_mask(c->xmm[i->s].b, 16, 1);
-}
+#define SIGN_MASK(name, step)                                               \
+    OP(name)                                                                \
+    {                                                                       \
+        fpu_check_sse(c);                                                   \
+        c->r[i->d] = sign_mask(c->xmm[i->s].b, 16, step);                   \
+    }                                                                       \
+    OP(v##name)                                                             \
+    {                                                                       \
+        fpu_check_avx(c);                                                   \
+        c->r[i->d] = sign_mask(c->xmm[i->s].b, vex_256(i) ? 32 : 16, step); \
+    }
+SIGN_MASK(x_pmovmskb, 1)
+SIGN_MASK(movmskps, 4)
+SIGN_MASK(movmskpd, 8)
 
 OP(m_pmovmskb)
 {
@@ -323,16 +394,4 @@ OP(m_pmovmskb)
     const union vreg s = {.q = {v}};
     mmx_enter(c);
     c->r[i->d] = sign_mask(s.b, 8, 1);
-}
-
-OP(movmskps)
-{
-    fpu_check_sse(c);
-    c->r[i->d] = sign_mask(c->xmm[i->s].b, 16, 4);
-}
-
-OP(movmskpd)
-{
-    fpu_check_sse(c);
-    c->r[i->d] = sign_mask(c->xmm[i->s].b, 16, 8);
 }

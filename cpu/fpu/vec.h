@@ -1,7 +1,10 @@
 /*
- * cpu/fpu/vec.h: private to cpu/fpu: packed-integer kernels wrapped as MMX and XMM instructions.
+ * cpu/fpu/vec.h: private to cpu/fpu: packed-integer kernels wrapped as MMX, XMM and VEX instructions.
  *
  * A kernel `k(union vreg *d, const union vreg *s, unsigned n)` works on the low n bytes (8 or 16).
+ * Kernels of instructions with an immediate take that instead of n, and work on 16 bytes. The VEX
+ * form of op_NAME is op_vNAME: its first source is vvvv, and with VEX.L the kernel runs on both
+ * lanes.
  */
 #ifndef CPU_FPU_VEC_H
 #define CPU_FPU_VEC_H
@@ -11,12 +14,51 @@
 #define KERNEL(name) static inline void k_##name(union vreg *d, const union vreg *s, unsigned n)
 
 /* XMM: both operands 16 bytes */
-#define XMM_OP(name, kernel)               \
-    OP(name)                               \
-    {                                      \
-        fpu_check_sse(c);                  \
-        const union vreg s = src128(c, i); \
-        k_##kernel(&c->xmm[i->d], &s, 16); \
+#define XMM_OP(name, kernel)                     \
+    OP(name)                                     \
+    {                                            \
+        fpu_check_sse(c);                        \
+        const union vreg s = src128(c, i);       \
+        k_##kernel(&c->xmm[i->d], &s, 16);       \
+    }                                            \
+    OP(v##name)                                  \
+    {                                            \
+        fpu_check_avx(c);                        \
+        const union vreg s = vex_src(c, i);      \
+        union vreg r = *vex_v(c, i);             \
+        k_##kernel(&r, &s, 16);                  \
+        if (vex_256(i)) {                        \
+            const union vreg s_hi = vreg_hi(&s); \
+            union vreg r_hi = vreg_hi(&r);       \
+            k_##kernel(&r_hi, &s_hi, 16);        \
+            vreg_join(&r, &r_hi);                \
+        }                                        \
+        vex_put(c, i, r);                        \
+    }
+
+/* The same with an immediate; the upper lane uses imm >> shift. */
+#define KERNEL_IMM(name) \
+    static inline void k_##name(union vreg *d, const union vreg *s, unsigned imm)
+#define XMM_OP_IMM(name, kernel, shift)                         \
+    OP(name)                                                    \
+    {                                                           \
+        fpu_check_sse(c);                                       \
+        const union vreg s = src128(c, i);                      \
+        k_##kernel(&c->xmm[i->d], &s, (uint8_t)i->imm);         \
+    }                                                           \
+    OP(v##name)                                                 \
+    {                                                           \
+        fpu_check_avx(c);                                       \
+        const union vreg s = vex_src(c, i);                     \
+        union vreg r = *vex_v(c, i);                            \
+        k_##kernel(&r, &s, (uint8_t)i->imm);                    \
+        if (vex_256(i)) {                                       \
+            const union vreg s_hi = vreg_hi(&s);                \
+            union vreg r_hi = vreg_hi(&r);                      \
+            k_##kernel(&r_hi, &s_hi, (uint8_t)i->imm >> shift); \
+            vreg_join(&r, &r_hi);                               \
+        }                                                       \
+        vex_put(c, i, r);                                       \
     }
 
 /* MMX: both operands 8 bytes */

@@ -5,6 +5,7 @@
  * Not modelled: CPUs that save FCS and FDS as zero (CPUID.7.EBX[13]).
  */
 #include "cpu/fpu/fpu.h"
+#include "cpu/fpu/sse.h"
 #include "cpu/fpu/x87.h"
 
 #include "lib/log.h"
@@ -354,17 +355,34 @@ void op_fxrstor(struct cpu *c, const struct insn *i)
     fpu_load_xmm(c, img);
 }
 
-void op_ldmxcsr(struct cpu *c, const struct insn *i)
+static void load_mxcsr(struct cpu *c, const struct insn *i)
 {
-    fpu_check_sse(c);
     const uint32_t v = mem_ld32(c, insn_la(c, i, 4, ACC_R));
     if (v & ~MXCSR_MASK)
         cpu_fault(c, EXC_GP, 0);
     c->fpu.mxcsr = v;
 }
 
+void op_ldmxcsr(struct cpu *c, const struct insn *i)
+{
+    fpu_check_sse(c);
+    load_mxcsr(c, i);
+}
+
+void op_vldmxcsr(struct cpu *c, const struct insn *i)
+{
+    fpu_check_avx(c);
+    load_mxcsr(c, i);
+}
+
 void op_stmxcsr(struct cpu *c, const struct insn *i)
 {
     fpu_check_sse(c);
+    mem_st32(c, insn_la(c, i, 4, ACC_W), c->fpu.mxcsr);
+}
+
+void op_vstmxcsr(struct cpu *c, const struct insn *i)
+{
+    fpu_check_avx(c);
     mem_st32(c, insn_la(c, i, 4, ACC_W), c->fpu.mxcsr);
 }

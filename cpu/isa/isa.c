@@ -1,5 +1,5 @@
 /*
- * The instruction table, assembled from the four lists of rows (format: cpu/isa/isa.h).
+ * The instruction table, assembled from the five lists of rows (format: cpu/isa/isa.h).
  * Operands that are absent are written NONE; attributes and flag masks 0 when empty.
  */
 #include "cpu/isa/isa.h"
@@ -9,8 +9,13 @@
 /* Every semantic function has one signature; declaring one twice is harmless. */
 #define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem) \
     op_fn op_##sem;
+#define VEX(map, opcode, pp, l, w, modrm, name, o1, o2, o3, o4, feat, attrs, sem) op_fn op_##sem;
+#define VEXF(map, opcode, pp, l, w, modrm, name, o1, o2, o3, o4, feat, attrs, flr, flw, flu, sem) \
+    op_fn op_##sem;
 #include "cpu/isa/rows.def"
 #undef INSN
+#undef VEX
+#undef VEXF
 
 #define INSN(map_, opcode_, prefix_, modrm_, name_, o1, o2, o3, feat, attrs_, flr, flw, flu, s) \
     {.mnemonic = name_,                                                                         \
@@ -26,10 +31,30 @@
      .prefix = PX_##prefix_,                                                                    \
      .feature = F_##feat,                                                                       \
      .op = {OP_##o1, OP_##o2, OP_##o3}},
+#define VEXF(map_, opcode_, pp, l, w, modrm_, name_, o1, o2, o3, o4, feat, attrs_, flr, flw, flu, \
+             s)                                                                                   \
+    {.mnemonic = name_,                                                                           \
+     .sem = op_##s,                                                                               \
+     .sem_name = #s,                                                                              \
+     .modrm = MR_##modrm_,                                                                        \
+     .attrs = attrs_,                                                                             \
+     .fl_read = flr,                                                                              \
+     .fl_written = flw,                                                                           \
+     .fl_undefined = flu,                                                                         \
+     .map = MAP_##map_,                                                                           \
+     .opcode = opcode_,                                                                           \
+     .prefix = PX_##pp,                                                                           \
+     .feature = F_##feat,                                                                         \
+     .vex = VX_##l | VX_##w,                                                                      \
+     .op = {OP_##o1, OP_##o2, OP_##o3, OP_##o4}},
+#define VEX(map, opcode, pp, l, w, modrm, name, o1, o2, o3, o4, feat, attrs, sem) \
+    VEXF(map, opcode, pp, l, w, modrm, name, o1, o2, o3, o4, feat, attrs, 0, 0, 0, sem)
 const struct isa_row isa_rows[] = {
 #include "cpu/isa/rows.def"
 };
 #undef INSN
+#undef VEX
+#undef VEXF
 
 const unsigned isa_row_count = sizeof(isa_rows) / sizeof(isa_rows[0]);
 

@@ -1,7 +1,7 @@
 /*
  * cpu/isa/isa.h: the instruction table: row format shared by decoder, interpreter, tests, docs.
  *
- * Rows are X-macros in cpu/isa/{int,sys,x87,sse}.def:
+ * Rows are X-macros in cpu/isa/{int,sys,x87,sse,vex}.def:
  *
  *   INSN(map, opcode, prefix, modrm, "mnemonic", op1, op2, op3, feature, attrs, fl_read,
  *   fl_written,
@@ -26,6 +26,19 @@
  * Sw: d = 0..5. Far pointers (Ap): imm64 = selector << 32 | offset. x87 STi: s is the register
  * number. A row listed earlier wins when two match. Prefix rows: 66/F2/F3 rows win over NP/ANY
  * rows.
+ *
+ * VEX-encoded instructions (SDM 2A 2.3) are rows of vex.def:
+ *
+ *   VEX(map, opcode, pp, L, W, modrm, "mnemonic", op1, op2, op3, op4, feature, attrs, sem)
+ *   VEXF(the same up to attrs, fl_read, fl_written, fl_undefined, sem)
+ *
+ *   pp       NP | 66 | F3 | F2, as PX_ANY is never meant
+ *   L        L0 | L1 (the other one raises #UD) | LX (either: a vector length, or ignored)
+ *   W        W0 | W1 (the other one is another row, or #UD) | WIG
+ *
+ * A row without an H or B operand demands vvvv = 1111b. For these rows insn.aux is VEX_V (register
+ * number in vvvv) and VEX_L; osize is 8 with W in 64-bit mode, else 4; the register of an L
+ * operand is in imm[7:4]; in a vector-index memory operand x is the number of the vector register.
  */
 #ifndef CPU_ISA_ISA_H
 #define CPU_ISA_ISA_H
@@ -71,6 +84,21 @@ enum isa_modrm {
     MR_BYTE = 0x700,
 };
 #define MR_B(byte) (MR_BYTE | (byte))
+
+/* isa_row.vex: 0 for legacy rows */
+enum {
+    VX_L0 = 1 << 0, /* VEX.L = 0 is legal */
+    VX_L1 = 1 << 1,
+    VX_LX = VX_L0 | VX_L1,
+    VX_W0 = 1 << 2,
+    VX_W1 = 1 << 3,
+    VX_WIG = VX_W0 | VX_W1,
+};
+
+/* insn.aux of VEX-encoded instructions */
+#define VEX_V(aux)  ((aux)&15u)
+#define VEX_L(aux)  ((aux) >> 4 & 1u)
+#define VEX_L_SHIFT 4
 
 /* Operand codes: letter = where, suffix = size. */
 enum isa_operand {
@@ -119,6 +147,9 @@ enum isa_operand {
     OP_Md,
     OP_Mq,
     OP_Mdq,
+    OP_Mx,  /* x: 16 or 32 bytes by VEX.L */
+    OP_MVd, /* one element of 4 bytes per lane of a vector index */
+    OP_MVq, /* of 8 bytes */
     OP_Mt,
     OP_Mp,
     OP_Ms, /* memory; t 80 bit, p far, s DT */
@@ -134,14 +165,26 @@ enum isa_operand {
     OP_Vd,
     OP_Vq,
     OP_Vdq, /* ModRM.reg XMM: bits used */
+    OP_Vx,
     OP_Wd,
     OP_Wq,
     OP_Wdq,
     OP_Ww,
     OP_Wb, /* r/m XMM or memory of that size */
+    OP_Wx,
+    OP_Whx,
+    OP_Wqx,
+    OP_Wex, /* half, quarter, eighth of the vector length */
     OP_Ud,
     OP_Uq,
+    OP_Ux,
     OP_Udq, /* r/m XMM, register only */
+    OP_Hd,
+    OP_Hq,
+    OP_Hdq,
+    OP_Hx, /* VEX.vvvv: vector register */
+    OP_By, /* VEX.vvvv: general register */
+    OP_Lx, /* imm[7:4]: vector register */
     OP_Pq,
     OP_Qd,
     OP_Qq,
@@ -173,7 +216,7 @@ enum {
 };
 
 /* Features: bit numbers of c->features[], filled from the CPU model. A row whose feature is off
- * raises #UD at decode. */
+ * does not exist: the bytes decode as a later row says (TZCNT as BSF), or raise #UD. */
 enum isa_feature {
     F_BASE,
     F_X87,
@@ -187,6 +230,13 @@ enum isa_feature {
     F_SSSE3,
     F_SSE41,
     F_SSE42,
+    F_AVX,
+    F_AVX2,
+    F_FMA,
+    F_F16C,
+    F_BMI1,
+    F_BMI2,
+    F_LZCNT,
     F_POPCNT,
     F_CX16,
     F_LAHF64,
@@ -256,7 +306,8 @@ struct isa_row {
     uint16_t attrs;
     uint16_t fl_read, fl_written, fl_undefined;
     uint8_t map, opcode, prefix, feature;
-    uint8_t op[3];
+    uint8_t vex; /* VX_* */
+    uint8_t op[4];
 };
 
 /* Counted as a retired branch: near and far transfers, system calls and returns. */

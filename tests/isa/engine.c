@@ -130,6 +130,7 @@ static void system_state(struct cpu *c)
     c->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
     c->cr3 = PA_PML4;
     c->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE;
+    c->xcr0 = 7;
     c->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
     c->gdtr = (struct dtable){.base = VA_KERNEL + K_GDT, .limit = 9 * 8 - 1};
     c->idtr = (struct dtable){.base = VA_KERNEL + K_IDT, .limit = 256 * 16 - 1};
@@ -201,6 +202,8 @@ static void load_case(struct engine_side *e, const struct test_case *t)
     fpu_load_x87(c, t->fx, true);
     fpu_load_xmm(c, t->fx);
     memcpy(&c->fpu.mxcsr, t->fx + FX_MXCSR, 4);
+    for (unsigned n = 0; n < 16; n++)
+        memcpy(c->xmm[n].b + 16, t->ymm[n], 16);
     ram_write(e->ram, hpa(PA_CODE + (t->rip - CODE_VA)), t->code, t->len);
 }
 
@@ -213,6 +216,8 @@ static void store_result(struct engine_side *e, struct test_result *r)
     memcpy(r->fx + FX_MXCSR, &c->fpu.mxcsr, 4);
     for (unsigned n = 0; n < 16; n++)
         memcpy(r->fx + FX_XMM + 16 * n, c->xmm[n].b, 16);
+    for (unsigned n = 0; n < 16; n++)
+        memcpy(r->ymm[n], c->xmm[n].b + 16, 16);
     r->mem_changed = memcmp(e->data, e->pattern, DATA_RW) != 0;
     if (r->mem_changed) {
         memcpy(r->mem, e->data, DATA_RW);

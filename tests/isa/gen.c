@@ -13,6 +13,8 @@
 #include "tests/isa/isatest.h"
 #include "tests/isa/rng.h"
 
+#define OPERANDS 4
+
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
 struct gen {
@@ -25,6 +27,10 @@ struct gen {
     uint8_t rex, mod;
     bool opsz, adsz, gs, rep, mem, chained, fixed[16];
     unsigned osize;
+    bool vex_l, vex_w;
+    uint8_t vex_v; /* register number, not inverted */
+    int vsib;      /* vector index register of the memory operand, or -1 */
+    uint8_t vsib_scale;
     int rip_disp_at; /* where a RIP-relative displacement waits for the length, or -1 */
     uint64_t target; /* linear address of the memory operand */
 };
@@ -84,6 +90,19 @@ static unsigned operand_size(const struct gen *g, unsigned op)
         return g->osize;
     case OP_M:
         return 16;
+    case OP_Wx:
+    case OP_Mx:
+        return 16u << g->vex_l;
+    case OP_Whx:
+        return 8u << g->vex_l;
+    case OP_Wqx:
+        return 4u << g->vex_l;
+    case OP_Wex:
+        return 2u << g->vex_l;
+    case OP_MVd:
+        return 4;
+    case OP_MVq:
+        return 8;
     default:
         return 0;
     }
@@ -91,7 +110,7 @@ static unsigned operand_size(const struct gen *g, unsigned op)
 
 static unsigned memory_size(const struct gen *g)
 {
-    for (unsigned k = 0; k < 3; k++) {
+    for (unsigned k = 0; k < OPERANDS; k++) {
         const unsigned n = operand_size(g, g->row->op[k]);
         if (n)
             return n;
@@ -101,7 +120,7 @@ static unsigned memory_size(const struct gen *g)
 
 static bool has_form(const struct isa_row *row, unsigned lo, unsigned hi)
 {
-    for (unsigned k = 0; k < 3; k++) {
+    for (unsigned k = 0; k < OPERANDS; k++) {
         if (row->op[k] >= lo && row->op[k] <= hi)
             return true;
     }
@@ -123,7 +142,8 @@ static bool memory_only(const struct isa_row *row)
 
 bool gen_usable(const struct isa_row *row)
 {
-    return !(row->attrs & (A_NOTEST | A_I64)) && !(differ_of(row) & DF_SKIP);
+    return !(row->attrs & (A_NOTEST | A_I64)) && !(differ_of(row) & DF_SKIP) &&
+           native_has(row->feature);
 }
 
 /* ---- prefixes -------------------------------------------------------------------------------- */
@@ -131,7 +151,64 @@ bool gen_usable(const struct isa_row *row)
 static bool has_memory(const struct gen *g)
 {
     return g->mem || (g->row->attrs & A_REP) || has_form(g->row, OP_Ob, OP_Ov) ||
-           sem_is(g->row, "xlat") || sem_is(g->row, "maskmov");
+           sem_is(g->row, "xlat") || sem_is(g->row, "maskmov") || sem_is(g->row, "vmaskmovdqu");
+}
+
+static bool has_vvvv(const struct isa_row *row)
+{
+    return has_form(row, OP_Hd, OP_By);
+}
+
+/* Segment and address-size prefixes, rarely one that VEX forbids, then C4 or C5. */
+static void choose_vex(struct gen *g)
+{
+    static const uint8_t pp[5] = {[PX_NP] = 0, [PX_66] = 1, [PX_F3] = 2, [PX_F2] = 3};
+    static const uint8_t seg[5] = {0x26, 0x2e, 0x36, 0x3e, 0x65};
+    static const uint8_t forbidden[5] = {0x66, 0xf2, 0xf3, 0xf0, 0x48};
+    const struct isa_row *row = g->row;
+    g->adsz = chance(&g->r, 12);
+    if (g->adsz)
+        put(g, 0x67, 1);
+    if (chance(&g->r, 8)) {
+        const unsigned k = below(&g->r, has_memory(g) ? 5 : 4);
+        g->gs = k == 4;
+        put(g, seg[k], 1);
+    }
+    if (!g->chained && chance(&g->r, 2))
+        put(g, forbidden[below(&g->r, 5)], 1);
+    const bool c5 = row->map == MAP_0F && !g->vex_w && chance(&g->r, 60);
+    g->rex = (uint8_t)(below(&g->r, 8) & (c5 ? 4 : 7));
+    if (has_vvvv(row))
+        g->vex_v = (uint8_t)below(&g->r, 16);
+    else if (!g->chained && chance(&g->r, 2))
+        g->vex_v = (uint8_t)below(&g->r, 16);
+    const unsigned last = (~(unsigned)g->vex_v & 15) << 3 | (unsigned)g->vex_l << 2 |
+                          pp[row->prefix];
+    if (c5) {
+        put(g, 0xc5 | (last | (g->rex & 4 ? 0 : 0x80)) << 8, 2);
+    } else {
+        const unsigned rxb = ~(unsigned)g->rex & 7;
+        put(g,
+            0xc4 | (rxb << 5 | (unsigned)(row->map - MAP_0F + 1)) << 8 |
+                (last | (unsigned)g->vex_w << 7) << 16,
+            3);
+    }
+    g->rex |= g->vex_w ? 8 : 0;
+    g->osize = g->vex_w ? 8 : 4;
+}
+
+/* Rarely what it must not be */
+static bool one_of(struct gen *g, bool zero, bool one)
+{
+    if (zero && one)
+        return chance(&g->r, 50);
+    return one != (!g->chained && !(differ_of(g->row) & DF_VEXW) && chance(&g->r, 1));
+}
+
+static void choose_length(struct gen *g)
+{
+    g->vex_l = one_of(g, g->row->vex & VX_L0, g->row->vex & VX_L1);
+    g->vex_w = one_of(g, g->row->vex & VX_W0, g->row->vex & VX_W1);
 }
 
 static void choose_prefixes(struct gen *g)
@@ -189,9 +266,9 @@ static uint8_t choose_opcode(struct gen *g)
 {
     static const uint8_t map[MAP_COUNT][2] = {{0, 0}, {0x0f, 0}, {0x0f, 0x38}, {0x0f, 0x3a}};
     const struct isa_row *row = g->row;
-    if (row->map != MAP_1)
+    if (row->map != MAP_1 && !row->vex)
         put(g, map[row->map][0], 1);
-    if (row->map >= MAP_0F38)
+    if (row->map >= MAP_0F38 && !row->vex)
         put(g, map[row->map][1], 1);
     uint8_t op = row->opcode;
     if (row->attrs & A_REGOP)
@@ -211,7 +288,7 @@ static uint64_t choose_target(struct gen *g, unsigned size)
     uint64_t at = DATA_VA + 32 + below(&g->r, room);
     const bool aligned = (g->row->attrs & A_ALIGN16) ? chance(&g->r, 90) : chance(&g->r, 50);
     if (aligned)
-        at &= ~15ull;
+        at &= g->vex_l && chance(&g->r, 80) ? ~31ull : ~15ull;
     if (k < 80)
         return at;
     if (k < 86) /* across the pages */
@@ -249,8 +326,30 @@ static void solve(struct gen *g, int base, int index, unsigned scale, uint64_t o
                 (g->adsz ? (uint32_t)(want - (iv << scale)) : want - (iv << scale)) | junk);
 }
 
+/* Base and vector index; vsib_index makes the elements of the index. */
+static void put_vsib(struct gen *g, unsigned reg)
+{
+    const uint64_t off = g->target - (g->gs ? GS_BASE : 0);
+    const unsigned mod = below(&g->r, 3), sib = below(&g->r, 256), base = sib & 7;
+    g->vsib = (int)((sib >> 3 & 7) | (g->rex & 2u) << 2);
+    g->vsib_scale = (uint8_t)(sib >> 6);
+    put(g, mod << 6 | reg << 3 | 4, 1);
+    put(g, sib, 1);
+    if (mod == 0 && base == 5) {
+        put(g, (uint32_t)off, 4);
+        return;
+    }
+    const int64_t disp = mod == 1 ? (int8_t)rnd(&g->r) : mod == 2 ? (int16_t)rnd(&g->r) : 0;
+    solve(g, (int)(base | (g->rex & 1u) << 3), -1, 0, off, disp);
+    put(g, (uint64_t)disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
+}
+
 static void put_memory(struct gen *g, unsigned reg)
 {
+    if (has_form(g->row, OP_MVd, OP_MVq)) {
+        put_vsib(g, reg);
+        return;
+    }
     const uint64_t off = g->target - (g->gs ? GS_BASE : 0);
     const unsigned rex_b = (g->rex & 1u) << 3, rex_x = (g->rex & 2u) << 2;
     unsigned mod = below(&g->r, 3), rm = below(&g->r, 8);
@@ -322,11 +421,12 @@ static void put_branch(struct gen *g, unsigned bytes)
 
 static void put_immediates(struct gen *g)
 {
-    for (unsigned k = 0; k < 3; k++) {
+    for (unsigned k = 0; k < OPERANDS; k++) {
         const uint64_t v = value_int(&g->r);
         switch (g->row->op[k]) {
         case OP_Ib:
         case OP_Ibs:
+        case OP_Lx:
             put(g, k && sem_is(g->row, "enter") ? below(&g->r, 40) : v, 1);
             break;
         case OP_Iw:
@@ -389,7 +489,7 @@ static void other_registers(struct gen *g)
     const struct isa_row *row = g->row;
     if (sem_is(row, "xlat"))
         implicit(g, RBX, pointer(g, 256));
-    if (sem_is(row, "maskmov"))
+    if (sem_is(row, "maskmov") || sem_is(row, "vmaskmovdqu"))
         implicit(g, RDI, pointer(g, 16));
     if ((sem_is(row, "div") || sem_is(row, "idiv")) && chance(&g->r, 75)) {
         const uint64_t hi = chance(&g->r, 60) ? 0 : chance(&g->r, 50) ? ~0ull : below(&g->r, 9);
@@ -409,7 +509,9 @@ static void other_registers(struct gen *g)
             memcpy(&g->t->r[RDX], g->pattern + o + g->osize % 16, 8);
         }
     }
-    if (sem_is(row, "pcmpestr") && chance(&g->r, 75)) {
+    if (row->feature >= F_BMI1 && row->vex && chance(&g->r, 50))
+        implicit(g, g->vex_v, below(&g->r, 70) | below(&g->r, 70) << 8);
+    if ((sem_is(row, "pcmpestr") || sem_is(row, "vpcmpestr")) && chance(&g->r, 75)) {
         implicit(g, RAX, (uint64_t)((int64_t)below(&g->r, 40) - 20));
         implicit(g, RDX, (uint64_t)((int64_t)below(&g->r, 40) - 20));
     }
@@ -521,6 +623,32 @@ static void choose_sse(struct gen *g)
         value_vec(&g->r, fx + FX_XMM + 16 * k);
 }
 
+static void choose_ymm(struct gen *g)
+{
+    for (unsigned k = 0; k < 16; k++) {
+        if (chance(&g->r, 10))
+            memset(g->t->ymm[k], 0, 16);
+        else
+            value_vec(&g->r, g->t->ymm[k]);
+    }
+}
+
+/* Elements near the target, most of them. */
+static void vsib_index(struct gen *g)
+{
+    if (g->vsib < 0)
+        return;
+    const bool wide = sem_is(g->row, "vgather_q");
+    const unsigned span = chance(&g->r, 70) ? 1000 : 9000;
+    for (unsigned k = 0; k < (wide ? 4u : 8u); k++) {
+        const int64_t near = ((int64_t)below(&g->r, span) - span / 2) >> g->vsib_scale;
+        const int64_t v = chance(&g->r, 2) ? (int64_t)value_int(&g->r) : near;
+        const unsigned size = wide ? 8 : 4, at = k * size;
+        uint8_t *half = at < 16 ? g->t->fx + FX_XMM + 16 * g->vsib : g->t->ymm[g->vsib];
+        memcpy(half + at % 16, &v, size);
+    }
+}
+
 /* ---- the case -------------------------------------------------------------------------------- */
 
 static void patch_rip(struct gen *g, uint64_t rip)
@@ -549,7 +677,12 @@ static void build(struct gen *g)
 {
     if (g->row->modrm != MR_N && (g->row->modrm & 0xf00) != MR_BYTE && !register_only(g->row))
         g->mem = memory_only(g->row) || chance(&g->r, 50);
-    choose_prefixes(g);
+    if (g->row->vex) {
+        choose_length(g);
+        choose_vex(g);
+    } else {
+        choose_prefixes(g);
+    }
     choose_opcode(g);
     put_modrm(g);
     put_immediates(g);
@@ -562,6 +695,7 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
                     .row = &isa_rows[row],
                     .pattern = pattern,
                     .t = t,
+                    .vsib = -1,
                     .rip_disp_at = -1};
     memset(t, 0, sizeof *t);
     t->row = row;
@@ -576,6 +710,8 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
         t->flags |= FL_DF;
     choose_x87(&g);
     choose_sse(&g);
+    choose_ymm(&g);
+    vsib_index(&g);
     choose_place(&g);
     return true;
 }
@@ -586,7 +722,8 @@ bool gen_case(uint64_t seed, uint64_t number, const uint8_t *pattern, unsigned r
 static bool chainable(const struct isa_row *row)
 {
     return !differ_of(row) && !(row->attrs & A_REP) && !has_form(row, OP_Ob, OP_Ov) &&
-           !sem_is(row, "xlat") && !sem_is(row, "leave") && !sem_is(row, "ret") &&
+           !sem_is(row, "xlat") && !has_form(row, OP_MVd, OP_MVq) && !sem_is(row, "vmaskmovdqu") &&
+           !sem_is(row, "leave") && !sem_is(row, "ret") &&
            !(sem_is(row, "bt") && row->op[1] == OP_Gv);
 }
 
@@ -608,6 +745,7 @@ void gen_chain(uint64_t seed, uint64_t number, const uint32_t *rows, unsigned ro
         struct gen g = {.r = r,
                         .row = &isa_rows[rows[below(&r, row_count)]],
                         .t = t,
+                        .vsib = -1,
                         .rip_disp_at = -1,
                         .chained = true};
         g.r.s = rnd(&r);

@@ -26,6 +26,7 @@
 struct test_case {
     uint64_t r[16], flags;
     uint8_t fx[FX_USED];
+    uint8_t ymm[16][16]; /* upper halves */
     uint8_t code[64];
     uint64_t undefined; /* arithmetic flags left undefined at the end */
     uint64_t rip;
@@ -37,6 +38,7 @@ struct test_case {
 struct test_result {
     uint64_t r[16], rip, flags;
     uint8_t fx[FX_USED];
+    uint8_t ymm[16][16];
     int32_t vec; /* exception, or VEC_NONE */
     uint32_t err;
     uint64_t cr2;
@@ -60,6 +62,7 @@ enum {
     DF_NOREP = 4096,   /* not with a repeat prefix */
     DF_MXCSR = 8192,   /* MXCSR bit 17 exists on the host */
     DF_LOAD16 = 16384, /* faults of a 16-bit load free */
+    DF_VEXW = 32768,   /* not with the wrong VEX.W */
     DF_NO66 = 32,      /* not with operand-size prefix */
 };
 struct differ {
@@ -87,8 +90,8 @@ struct shared {
     struct test_case cases[BATCH];
     struct test_result results[BATCH];
 };
-const char *native_missing(void);
-bool native_has(unsigned feature); /* enum isa_feature */  /* why this host cannot do it, or NULL */
+const char *native_missing(void);  /* why this host cannot do it, or NULL */
+bool native_has(unsigned feature); /* enum isa_feature */
 struct shared *native_start(void); /* NULL: errno */
 bool native_run(struct shared *s); /* false: the child died */
 void native_stop(void);

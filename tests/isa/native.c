@@ -35,9 +35,22 @@ static int64_t now;
 static greg_t home[NGREG];
 static uint8_t home_fx[FX_USED];
 
+/* XSAVE image in signal frames: standard form */
+#define XS_BV  512
+#define XS_YMM 576
+static bool have_ymm;
+
 static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                 REG_R12, REG_R13, REG_R14, REG_R15};
+
+static void collect_ymm(const uint8_t *image, struct test_result *r)
+{
+    if (have_ymm && (image[XS_BV] & 4))
+        memcpy(r->ymm, image + XS_YMM, sizeof r->ymm);
+    else
+        memset(r->ymm, 0, sizeof r->ymm);
+}
 
 static void collect(const ucontext_t *uc, const struct test_case *t, struct test_result *r)
 {
@@ -58,6 +71,7 @@ static void collect(const ucontext_t *uc, const struct test_case *t, struct test
     if (r->vec != 14)
         r->cr2 = 0;
     memcpy(r->fx, uc->uc_mcontext.fpregs, FX_USED);
+    collect_ymm((const uint8_t *)uc->uc_mcontext.fpregs, r);
     r->mem_changed = memcmp((void *)DATA_VA, sh->pattern, DATA_RW) != 0;
     if (r->mem_changed) {
         memcpy(r->mem, (void *)DATA_VA, DATA_RW);
@@ -66,14 +80,16 @@ static void collect(const ucontext_t *uc, const struct test_case *t, struct test
     memset(code_rw + (t->rip - CODE_VA), 0xcc, t->len);
 }
 
-static void load_fx(ucontext_t *uc, const uint8_t *fx)
+static void load_fx(ucontext_t *uc, const uint8_t *fx, const void *ymm)
 {
     uint8_t *image = (uint8_t *)uc->uc_mcontext.fpregs;
     memcpy(image, fx, FX_USED);
     uint64_t bv; /* XSAVE header: x87 and SSE state present */
-    memcpy(&bv, image + 512, 8);
-    bv |= 3;
-    memcpy(image + 512, &bv, 8);
+    memcpy(&bv, image + XS_BV, 8);
+    bv |= have_ymm ? 7 : 3;
+    memcpy(image + XS_BV, &bv, 8);
+    if (have_ymm)
+        memcpy(image + XS_YMM, ymm, 256);
 }
 
 static void enter(ucontext_t *uc, const struct test_case *t)
@@ -84,7 +100,7 @@ static void enter(ucontext_t *uc, const struct test_case *t)
         g[greg_of[n]] = (greg_t)t->r[n];
     g[REG_RIP] = (greg_t)t->rip;
     g[REG_EFL] = (greg_t)((t->flags & FLAGS_CASE) | 0x202);
-    load_fx(uc, t->fx);
+    load_fx(uc, t->fx, t->ymm);
 }
 
 __attribute__((used)) static void on_trap(int sig, siginfo_t *info, void *ctx)
@@ -105,7 +121,8 @@ __attribute__((used)) static void on_trap(int sig, siginfo_t *info, void *ctx)
         return;
     }
     memcpy(uc->uc_mcontext.gregs, home, sizeof home);
-    load_fx(uc, home_fx);
+    static const uint8_t zero[256];
+    load_fx(uc, home_fx, zero);
 }
 
 /* AC, NT and ID survive into handlers: clear them before C code runs. */
@@ -170,7 +187,16 @@ const char *native_missing(void)
     return NULL;
 }
 
-/* The host has what the CPUID table says about the feature. */
+static bool os_saves_ymm(void)
+{
+    unsigned a, b, c, d, lo, hi;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1))
+        return false;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (lo & 6) == 6;
+}
+
+/* The host has what the CPUID table says about the feature, and its system what that needs. */
 bool native_has(unsigned feature)
 {
     for (unsigned n = 0; n < cpuid_bit_count; n++) {
@@ -182,11 +208,12 @@ bool native_has(unsigned feature)
             !(r[b->reg] >> b->bit & 1))
             return false;
     }
-    return true;
+    return feature < F_AVX || feature > F_F16C || os_saves_ymm();
 }
 
 struct shared *native_start(void)
 {
+    have_ymm = native_has(F_AVX);
     sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sh == MAP_FAILED || pipe(to_child) < 0 || pipe(from_child) < 0)
         return NULL;

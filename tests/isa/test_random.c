@@ -148,6 +148,16 @@ static void compare_memory(struct report *rep, const uint8_t *pattern, const str
     }
 }
 
+static void compare_ymm(struct report *rep, const struct test_result *h,
+                        const struct test_result *o)
+{
+    for (unsigned k = 0; k < 16; k++) {
+        char name[8];
+        sprintf(name, "ymmh%u", k);
+        compare_bytes(rep, name, h->ymm[k], o->ymm[k], 16);
+    }
+}
+
 static void compare(struct report *rep, const struct test_case *t, const uint8_t *pattern,
                     const struct test_result *h, const struct test_result *o,
                     const struct isa_row *row)
@@ -190,6 +200,7 @@ static void compare(struct report *rep, const struct test_case *t, const uint8_t
     const bool mem = t->target != 0;
     if (!((df & DF_FAULT) && fault) && !((df & DF_MEM_X87) && mem))
         compare_fx(rep, h, o, df);
+    compare_ymm(rep, h, o);
     bool wide = true;
     for (unsigned k = 0; k < t->len && t->code[k] < 0xd8; k++)
         wide &= t->code[k] != 0x66 || (t->len > k + 1 && (t->code[k + 1] & 0xf8) == 0x48);
@@ -218,13 +229,17 @@ static void print_case(const struct test_case *t, const struct isa_row *row, uin
     for (unsigned n = 0; n < 16; n++)
         printf("    %s %016llx%s", reg_name[n], (unsigned long long)t->r[n],
                n % 4 == 3 ? "\n" : "");
-    if (row && row->feature >= F_SSE && row->feature <= F_SSE42 && t->len >= 2) {
+    if (row && row->feature >= F_SSE && row->feature <= F_F16C && t->len >= 2) {
         const unsigned modrm = t->code[t->len - 1];
         for (unsigned k = 0; k < 16; k++) {
-            if ((k & 7) != (modrm & 7) && (k & 7) != (modrm >> 3 & 7))
+            if (!row->vex && (k & 7) != (modrm & 7) && (k & 7) != (modrm >> 3 & 7))
                 continue;
             hex(b, t->fx + FX_XMM + 16 * k, 16);
             printf("    xmm%u %s\n", k, b);
+            if (row->vex) {
+                hex(b, t->ymm[k], 16);
+                printf("    ymmh%u %s\n", k, b);
+            }
         }
     }
 }
@@ -264,6 +279,23 @@ static bool row_wanted(const struct isa_row *row, const char *filter)
     if (*filter == '=')
         return !strcmp(row->mnemonic, filter + 1) || !strcmp(row->sem_name, filter + 1);
     return strstr(row->mnemonic, filter) || strstr(row->sem_name, filter);
+}
+
+/* One line for each feature that keeps rows from being tested. */
+static void report_missing(const char *filter)
+{
+    for (unsigned f = 0; f < F_COUNT; f++) {
+        unsigned n = 0;
+        const char *first = NULL;
+        for (unsigned k = 0; k < isa_row_count && !native_has(f); k++) {
+            const struct isa_row *r = &isa_rows[k];
+            if (r->feature == f && row_wanted(r, filter) && !n++)
+                first = r->mnemonic;
+        }
+        if (n)
+            printf("skip %u rows like %s: the host's processor has no such instructions\n", n,
+                   first);
+    }
 }
 
 static unsigned choose_rows(const struct options *o, uint32_t *rows)
@@ -427,6 +459,7 @@ int main(int argc, char **argv)
         printf("skip random instructions: %s\n", native_missing());
         return 0;
     }
+    report_missing(o.rows);
     if (argc > 1)
         return run(&o, o.semantic ? "random semantics" : "random instructions");
     int rc = run(&o, "random instructions");
