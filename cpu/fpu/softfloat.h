@@ -1,8 +1,8 @@
 /*
  * cpu/fpu/softfloat.h: exact binary floating point in integers, with x86 rules.
  *
- * IEEE 754-2008 for binary16, binary32, binary64 and the 80-bit extended format of SDM 1 4.2 and 8; NaN
- * rules of SDM 1 table 4-7, exceptions of SDM 1 8.5 and 11.5, tininess after rounding.
+ * IEEE 754-2008 for binary16, binary32, binary64 and the 80-bit extended format of SDM 1 4.2 and
+ * 8; NaN rules of SDM 1 table 4-7, exceptions of SDM 1 8.5 and 11.5, tininess after rounding.
  * Operands are unpacked into one form (struct fp), operations give an exact-with-sticky 128-bit
  * value (struct fpw), packing rounds it to a format. The same bits on every host.
  */

@@ -2,8 +2,8 @@
  * cpu/fpu/sse.h: private to cpu/fpu: operands, MXCSR and exceptions of SSE and AVX, entry of MMX.
  *
  * SDM 1 9.5 (MMX and the x87), 10.2.3 (MXCSR), 11.5 (SIMD exceptions), 14.1 (AVX), SDM 2A 2.4
- * (exception classes of VEX instructions). Legacy SSE instructions leave bits 255:128 alone, VEX.128
- * ones clear them.
+ * (exception classes of VEX instructions). Legacy SSE instructions leave bits 255:128 alone,
+ * VEX.128 ones clear them.
  */
 #ifndef CPU_FPU_SSE_H
 #define CPU_FPU_SSE_H

@@ -406,8 +406,7 @@ OP(cvttpd2pi)
 
 /* ---- compares -------------------------------------------------------------------------------- */
 
-/* The 32 predicates of VCMPPS (SDM 2C, table of VCMPPD): a set of relations for which they hold, and
- * whether quiet NaNs raise #I. Legacy forms have the first eight. 16-31 are 0-15 with the other
+/* The 32 predicates (SDM 2A CMPPD, table 3-1): the relations for which they hold, and whether quiet NaNs raise #I. Legacy forms have the first eight. 16-31 are 0-15 with the other
  * rule for quiet NaNs. */
 static inline bool predicate(struct fp_env *e, struct fp a, struct fp b, unsigned p)
 {

@@ -1,6 +1,6 @@
 /*
- * cpu/fpu/sse_fp.c: SSE and AVX floating-point arithmetic, minimum, maximum, horizontal and dot products,
- * rounding, approximations.
+ * cpu/fpu/sse_fp.c: SSE and AVX floating-point arithmetic, minimum, maximum, horizontal and dot
+ * products, rounding, approximations.
  *
  * SDM 1 10.4.1, 11.4.1, 12.3 (SSE3), 12.8 (SSE4.1), 11.5 (exceptions: those of all lanes are
  * merged; any unmasked pre-computation exception suppresses the post-computation ones).

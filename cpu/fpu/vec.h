@@ -1,5 +1,6 @@
 /*
- * cpu/fpu/vec.h: private to cpu/fpu: packed-integer kernels wrapped as MMX, XMM and VEX instructions.
+ * cpu/fpu/vec.h: private to cpu/fpu: packed-integer kernels wrapped as MMX, XMM and VEX
+ * instructions.
  *
  * A kernel `k(union vreg *d, const union vreg *s, unsigned n)` works on the low n bytes (8 or 16).
  * Kernels of instructions with an immediate take that instead of n, and work on 16 bytes. The VEX

@@ -118,7 +118,7 @@ START_TEST(mandatory_prefixes_choose_the_row)
     ck_assert_str_eq(name(D64("\xf3\x0f\xb8\xc1")), "popcnt");
     ck_assert_str_eq(name(D64("\xf2\x0f\x38\xf0\xc1")), "crc32");
     ck_assert_str_eq(name(D64("\xf3\x0f\x1e\xfa")), "nop"); /* endbr64 */
-    ck_assert_str_eq(name(D64("\xf3\x0f\xbd\xc1")), "bsr"); /* LZCNT is not there: BSR */
+    ck_assert_str_eq(name(D64("\xf3\x0f\xbd\xc1")), "lzcnt");
 }
 END_TEST
 
@@ -164,9 +164,82 @@ END_TEST
 START_TEST(absent_features_are_undefined_opcodes)
 {
     struct insn i;
-    const uint64_t base[1] = {1};
+    const uint64_t base[F_WORDS] = {1};
     decode(&i, (const uint8_t *)"\xf3\x0f\xb8\xc1", 4, 0, MODE_CODE64, base);
     ck_assert_uint_eq(i.op, OPX_UD);
+}
+END_TEST
+
+START_TEST(without_lzcnt_and_tzcnt_their_prefix_is_ignored)
+{
+    struct insn i;
+    const uint64_t base[F_WORDS] = {1};
+    decode(&i, (const uint8_t *)"\xf3\x0f\xbd\xc1", 4, 0, MODE_CODE64, base);
+    ck_assert_str_eq(name(i), "bsr");
+    decode(&i, (const uint8_t *)"\xf3\x0f\xbc\xc1", 4, 0, MODE_CODE64, base);
+    ck_assert_str_eq(name(i), "bsf");
+}
+END_TEST
+
+START_TEST(vex_has_a_short_and_a_long_prefix)
+{
+    const struct insn a = D64("\xc5\xf4\x58\xc2"); /* vaddps ymm0, ymm1, ymm2 */
+    ck_assert_str_eq(name(a), "vaddps");
+    ck_assert_uint_eq(a.len, 4);
+    ck_assert_uint_eq(VEX_V(a.aux), 1);
+    ck_assert_uint_eq(VEX_L(a.aux), 1);
+    const struct insn b = D64("\xc4\x41\x30\x58\xc2"); /* vaddps xmm8, xmm9, xmm10 */
+    ck_assert_str_eq(name(b), "vaddps");
+    ck_assert_uint_eq(b.d, 8);
+    ck_assert_uint_eq(VEX_V(b.aux), 9);
+    ck_assert_uint_eq(b.s, 10);
+    ck_assert_uint_eq(VEX_L(b.aux), 0);
+    const struct insn m = D64("\xc4\xe2\xeb\xf6\x03"); /* mulx rax, rdx, [rbx] */
+    ck_assert_str_eq(name(m), "mulx");
+    ck_assert_uint_eq(m.osize, 8);
+    ck_assert_uint_eq(VEX_V(m.aux), R_DX);
+    const struct insn g = D64("\xc4\xe2\x71\x90\x04\xa3"); /* vpgatherdd xmm0, [rbx+xmm4*4], xmm1 */
+    ck_assert_str_eq(name(g), "vpgatherdd");
+    ck_assert_uint_eq(g.b, R_BX);
+    ck_assert_uint_eq(g.x, 4);
+    ck_assert_uint_eq(g.scale, 2);
+    ck_assert_uint_eq(D64("\xc4\xe2\x71\x90\x03").op, OPX_UD); /* no SIB byte */
+}
+END_TEST
+
+START_TEST(vex_does_not_take_other_prefixes)
+{
+    ck_assert_uint_eq(D64("\x66\xc5\xf4\x58\xc2").op, OPX_UD);
+    ck_assert_uint_eq(D64("\xf2\xc5\xf4\x58\xc2").op, OPX_UD);
+    ck_assert_uint_eq(D64("\xf3\xc5\xf4\x58\xc2").op, OPX_UD);
+    ck_assert_uint_eq(D64("\xf0\xc5\xf4\x58\xc2").op, OPX_UD);
+    ck_assert_uint_eq(D64("\x48\xc5\xf4\x58\xc2").op, OPX_UD);
+    ck_assert_str_eq(name(D64("\x65\xc5\xf4\x58\x02")), "vaddps");
+}
+END_TEST
+
+START_TEST(vex_fields_that_a_row_forbids_are_undefined)
+{
+    ck_assert_str_eq(name(D64("\xc5\xf8\x28\xc2")), "vmovaps");
+    ck_assert_uint_eq(D64("\xc5\xf0\x28\xc2").op, OPX_UD);         /* vvvv is not used */
+    ck_assert_uint_eq(D64("\xc4\xe3\x7d\x00\xc1\x00").op, OPX_UD); /* vpermq wants W */
+    ck_assert_str_eq(name(D64("\xc4\xe3\xfd\x00\xc1\x00")), "vpermq");
+    ck_assert_uint_eq(D64("\xc4\xe3\xf9\x00\xc1\x00").op, OPX_UD); /* and 256 bits */
+    ck_assert_uint_eq(D64("\xc4\xe0\x7c\x28\xc2").op, OPX_UD);     /* map 0 */
+    ck_assert_uint_eq(D64("\xc4\xe4\x7c\x28\xc2").op, OPX_UD);     /* map 4 */
+}
+END_TEST
+
+START_TEST(outside_64_bit_mode_vex_is_told_from_les_and_lds_by_the_next_byte)
+{
+    ck_assert_str_eq(name(D32("\xc5\x03")), "lds");
+    ck_assert_str_eq(name(D32("\xc4\x03")), "les");
+    const struct insn i = dec(MODE_CODE32 | MODE_PROT, "\xc5\xf4\x58\xc2", 4);
+    ck_assert_str_eq(name(i), "vaddps");
+    ck_assert_uint_eq(VEX_V(i.aux), 1);
+    ck_assert_uint_eq(D32("\xc5\xf4\x58\xc2").op, OPX_UD); /* real mode, virtual-8086 mode */
+    const struct insn w = dec(MODE_CODE32 | MODE_PROT, "\xc4\xe2\xeb\xf6\x03", 5);
+    ck_assert_uint_eq(w.osize, 4); /* W is ignored */
 }
 END_TEST
 
@@ -197,6 +270,11 @@ int main(void)
     tcase_add_test(t, lock_needs_a_memory_destination);
     tcase_add_test(t, fifteen_bytes_are_the_limit);
     tcase_add_test(t, absent_features_are_undefined_opcodes);
+    tcase_add_test(t, without_lzcnt_and_tzcnt_their_prefix_is_ignored);
+    tcase_add_test(t, vex_has_a_short_and_a_long_prefix);
+    tcase_add_test(t, vex_does_not_take_other_prefixes);
+    tcase_add_test(t, vex_fields_that_a_row_forbids_are_undefined);
+    tcase_add_test(t, outside_64_bit_mode_vex_is_told_from_les_and_lds_by_the_next_byte);
     tcase_add_test(t, mov_cr_ignores_mod);
     suite_add_tcase(s, t);
     SRunner *sr = srunner_create(s);
