@@ -5,7 +5,8 @@
  * MOV instructions; translations and the mode are recomputed. A selector write does not reload the
  * descriptor: gdb users patch bases by the *_base registers.
  *
- * Not modelled: AVX registers (the processor has none in this stage).
+ * The upper halves of the YMM registers are there whatever the processor model; without AVX they are
+ * zero.
  */
 #include "debug/gdb_regs.h"
 
@@ -31,6 +32,7 @@ enum reg_kind {
     KIND_FOOFF,
     KIND_FOP,
     KIND_XMM,
+    KIND_YMMH,
     KIND_MXCSR,
     KIND_FIELD,
     KIND_CONTROL,
@@ -173,6 +175,11 @@ static uint64_t get_u64(struct cpu *c, const struct reg_row *r)
     }
 }
 
+static uint64_t *vector_half(struct cpu *c, const struct reg_row *r)
+{
+    return &c->xmm[r->index].q[r->kind == KIND_YMMH ? 2 : 0];
+}
+
 void gdb_reg_read(struct cpu *c, unsigned reg, uint8_t *bytes)
 {
     const struct reg_row *r = &rows[reg];
@@ -185,9 +192,10 @@ void gdb_reg_read(struct cpu *c, unsigned reg, uint8_t *bytes)
         bytes[9] = (uint8_t)(v->se >> 8);
         return;
     }
-    if (r->kind == KIND_XMM) {
+    if (r->kind == KIND_XMM || r->kind == KIND_YMMH) {
+        const uint64_t *half = vector_half(c, r);
         for (unsigned i = 0; i < 16; i++)
-            bytes[i] = (uint8_t)(c->xmm[r->index].q[i / 8] >> (8 * (i % 8)));
+            bytes[i] = (uint8_t)(half[i / 8] >> (8 * (i % 8)));
         return;
     }
     const uint64_t value = get_u64(c, r);
@@ -284,10 +292,11 @@ bool gdb_reg_write(struct cpu *c, unsigned reg, const uint8_t *bytes)
     const struct reg_row *r = &rows[reg];
     uint64_t value = 0;
 
-    if (r->kind == KIND_XMM) {
-        memset(&c->xmm[r->index].q[0], 0, 16);
+    if (r->kind == KIND_XMM || r->kind == KIND_YMMH) {
+        uint64_t *half = vector_half(c, r);
+        memset(half, 0, 16);
         for (unsigned i = 0; i < 16; i++)
-            c->xmm[r->index].q[i / 8] |= (uint64_t)bytes[i] << (8 * (i % 8));
+            half[i / 8] |= (uint64_t)bytes[i] << (8 * (i % 8));
         return true;
     }
     for (unsigned i = 0; i < 8 && i < r->bits / 8u; i++)

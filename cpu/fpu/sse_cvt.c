@@ -406,8 +406,9 @@ OP(cvttpd2pi)
 
 /* ---- compares -------------------------------------------------------------------------------- */
 
-/* The 32 predicates (SDM 2A CMPPD, table 3-1): the relations for which they hold, and whether quiet NaNs raise #I. Legacy forms have the first eight. 16-31 are 0-15 with the other
- * rule for quiet NaNs. */
+/* The 32 predicates (SDM 2A CMPPD, table 3-1): the relations for which they hold, and whether quiet
+ * NaNs raise #I. Legacy forms have the first eight. 16-31 are 0-15 with the other rule for quiet
+ * NaNs. */
 static inline bool predicate(struct fp_env *e, struct fp a, struct fp b, unsigned p)
 {
     enum { LT = 1 << FR_LT, EQ = 1 << FR_EQ, GT = 1 << FR_GT, UN = 1 << FR_UN };

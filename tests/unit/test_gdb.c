@@ -183,6 +183,7 @@ END_TEST
 START_TEST(writing_all_registers_back_changes_nothing)
 {
     machine.lp[0]->xmm[3].q[1] = 0x123456789abcdefull;
+    machine.lp[0]->xmm[9].q[3] = 0xfedcba9876543210ull;
     machine.lp[0]->fpu.st[2] = (struct f80){0x8000000000000000ull, 0x3fff};
     machine.lp[0]->cr3 = 0x5000;
     struct cpu before;
@@ -307,6 +308,7 @@ START_TEST(the_target_description_comes_in_windows)
     }
     ck_assert_str_eq(xml, gdb_target_xml());
     ck_assert_ptr_nonnull(strstr(xml, "org.gnu.gdb.i386.core"));
+    ck_assert_ptr_nonnull(strstr(xml, "org.gnu.gdb.i386.avx"));
     ck_assert_ptr_nonnull(strstr(xml, "</target>"));
 }
 END_TEST
