@@ -5,8 +5,7 @@
  * MOV instructions; translations and the mode are recomputed. A selector write does not reload the
  * descriptor: gdb users patch bases by the *_base registers.
  *
- * The upper halves of the YMM registers are there whatever the processor model; without AVX they are
- * zero.
+ * The upper halves of the YMM registers are there with every processor model, zero without AVX.
  */
 #include "debug/gdb_regs.h"
 
