@@ -4,20 +4,12 @@
  * SDM 1 9.4, 10.4.4, 11.4.2, 12.6 (SSSE3), 12.10-12.13 (SSE4.1), 14.6 (AVX2). op_x_* work on XMM,
  * op_m_* on MMX registers, op_v* are VEX forms.
  */
-#include "cpu/fpu/vec.h"
+#include "cpu/fpu/kernels.h"
 
 #include "cpu/flags.h"
 
 /* ---- add, subtract --------------------------------------------------------------------------- */
 
-LANES(paddb, uint8_t, x + y)
-LANES(paddw, uint16_t, x + y)
-LANES(paddd, uint32_t, x + y)
-LANES(paddq, uint64_t, x + y)
-LANES(psubb, uint8_t, x - y)
-LANES(psubw, uint16_t, x - y)
-LANES(psubd, uint32_t, x - y)
-LANES(psubq, uint64_t, x - y)
 LANES(paddsb, int8_t, clamp(x + y, -128, 127))
 LANES(paddsw, int16_t, clamp(x + y, -32768, 32767))
 LANES(psubsb, int8_t, clamp(x - y, -128, 127))
@@ -49,20 +41,10 @@ BOTH_OP(pavgw)
 
 /* ---- logic, compare, minimum, maximum -------------------------------------------------------- */
 
-LANES(pand, uint64_t, x &y)
-LANES(pandn, uint64_t, ~x &y)
-LANES(por, uint64_t, x | y)
-LANES(pxor, uint64_t, x ^ y)
-LANES(pcmpeqb, uint8_t, -(x == y))
-LANES(pcmpeqw, uint16_t, -(x == y))
-LANES(pcmpeqd, uint32_t, -(x == y))
 LANES(pcmpeqq, uint64_t, -(int64_t)(x == y))
-LANES(pcmpgtb, int8_t, -(x > y))
 LANES(pcmpgtw, int16_t, -(x > y))
 LANES(pcmpgtd, int32_t, -(x > y))
 LANES(pcmpgtq, int64_t, -(x > y))
-LANES(pminub, uint8_t, x < y ? x : y)
-LANES(pmaxub, uint8_t, x > y ? x : y)
 LANES(pminsw, int16_t, x < y ? x : y)
 LANES(pmaxsw, int16_t, x > y ? x : y)
 LANES(pminsb, int8_t, x < y ? x : y)

@@ -4,7 +4,7 @@
  *
  * SDM 1 9.4.4-9.4.5, 10.4.1.4, 11.4.1.5, 12.6.9, 12.8, 12.10, 14.3.
  */
-#include "cpu/fpu/vec.h"
+#include "cpu/fpu/kernels.h"
 
 /* ---- pack and unpack ------------------------------------------------------------------------- */
 
@@ -367,6 +367,14 @@ OP(m_pextrw)
 static unsigned sign_mask(const uint8_t *b, unsigned n, unsigned step)
 {
     unsigned m = 0;
+    if (step == 1) {
+        for (unsigned k = 0; k < n; k += 8) {
+            uint64_t v;
+            memcpy(&v, b + k, 8);
+            m |= top_bits(v) << k;
+        }
+        return m;
+    }
     for (unsigned k = 0; k < n / step; k++)
         m |= (unsigned)(b[k * step + step - 1] >> 7) << k;
     return m;

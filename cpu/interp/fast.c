@@ -79,10 +79,17 @@ static void forms_build(void)
     forms_add(fast_alu_forms);
     forms_add(fast_alu2_forms);
     forms_add(fast_mov_forms);
+    forms_add(fast_vec_forms);
     forms_ready = true;
 }
 
 enum form { FORM_NONE, FORM_REG, FORM_BASE, FORM_FLAT, FORM_GEN };
+
+/* Its register form may fault: vector registers that are not enabled, floating point. */
+static bool is_vector(const struct isa_row *r)
+{
+    return r->feature >= F_SSE && r->feature <= F_F16C;
+}
 
 static bool uses_stack(const struct isa_row *r)
 {
@@ -151,7 +158,7 @@ static void assign_one(const struct engine *e, struct block *b, struct insn *i, 
     if (!i->fn) {
         i->fn = h_sem;
         *live = FL_ARITH;
-    } else if (form == FORM_REG && !uses_stack(r)) {
+    } else if (form == FORM_REG && !uses_stack(r) && !is_vector(r)) {
         *live = (*live & ~changed) | r->fl_read;
     } else {
         *live = FL_ARITH; /* may fault or leave */

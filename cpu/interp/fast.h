@@ -173,7 +173,8 @@ struct fast_forms {
 };
 
 /* One list per source file, ended by sem == NULL. */
-extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[];
+extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[],
+    fast_vec_forms[];
 
 /* fast_branch.c: handler of a block-ending row in 64-bit or flat 32-bit mode, or NULL. */
 insn_fn *fast_branch(const struct block *b, const struct insn *i);
