@@ -81,10 +81,11 @@ int board_rtc(struct machine *m, struct err *err)
 int board_hpet(struct machine *m, struct err *err)
 {
     const struct irq_line irq0 = board_isa(m, 0), irq8 = board_isa(m, 8);
+    const struct msi_sink msi = apic_net_msi(m->net);
     struct irq_line pins[24];
     for (unsigned i = 0; i < 24; i++)
         pins[i] = i < PCI_GSI_BASE ? ioapic_pin(m->ioapic, i) : lpc_gsi(m->lpc, i);
-    return board_add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8), "hpet", err);
+    return board_add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8, &msi), "hpet", err);
 }
 
 int board_pm(struct machine *m, struct err *err)

@@ -31,7 +31,8 @@ struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line 
 /* IA-PC HPET at 0xfed00000, three timers; irq: 24 I/O APIC lines, legacy: IRQ 0 and 8 lines */
 #define HPET_BASE 0xfed00000ull
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
-                     const struct irq_line *legacy0, const struct irq_line *legacy8);
+                     const struct irq_line *legacy0, const struct irq_line *legacy8,
+                     const struct msi_sink *msi);
 /* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9 */
 #define PM_BASE       0x600
 #define PM_TIMER      0x608

@@ -1,7 +1,7 @@
 /*
  * devices/chipset/hpet.c: IA-PC HPET 1.0a: 100 MHz 64-bit main counter, three comparators, timer 0
- * periodic, legacy replacement. Interrupts to the I/O APIC, edge or level. Accesses of 4 and 8
- * bytes. Not modelled: FSB (MSI) delivery.
+ * periodic, legacy replacement. Interrupts to the I/O APIC, edge or level, or as messages (FSB
+ * delivery). Accesses of 4 and 8 bytes.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,7 +21,10 @@
 #define T_SET         (1u << 6)
 #define T_32BIT       (1u << 8)
 #define T_ROUTE_SHIFT 9
-#define T_WRITABLE    (T_LEVEL | T_ENABLE | T_PERIODIC | T_SET | T_32BIT | 31u << T_ROUTE_SHIFT)
+#define T_FSB         (1u << 14)
+#define T_FSB_CAP     (1u << 15)
+#define T_WRITABLE \
+    (T_LEVEL | T_ENABLE | T_PERIODIC | T_SET | T_32BIT | T_FSB | 31u << T_ROUTE_SHIFT)
 
 struct hpet;
 struct timer {
@@ -34,11 +37,13 @@ struct hpet {
     struct dev dev;
     struct clock *clock;
     struct irq_line irq[24], legacy[2];
+    struct msi_sink msi;
     struct timer t[TIMERS];
     /* state */
     uint64_t base_ns; /* counter was `frozen` at this time */
     uint64_t frozen;
     uint64_t cfg[TIMERS], cmp[TIMERS], period[TIMERS];
+    uint64_t fsb[TIMERS]; /* address << 32 | data */
     uint32_t config, status;
 };
 
@@ -48,6 +53,7 @@ static const struct field fields[] = {
     FIELD_ARRAY(struct hpet, cfg, 0, "timer configurations"),
     FIELD_ARRAY(struct hpet, cmp, UINT64_MAX, "comparators"),
     FIELD_ARRAY(struct hpet, period, 0, "periods"),
+    FIELD_ARRAY(struct hpet, fsb, 0, "message address and data"),
     FIELD(struct hpet, config, 0, "general configuration"),
     FIELD(struct hpet, status, 0, "general interrupt status"),
     FIELD_END,
@@ -83,22 +89,29 @@ static void arm(struct hpet *h, unsigned n)
     clock_arm(h->clock, ev, h->base_ns + (now + left - h->frozen) * TICK_NS);
 }
 
+static void interrupt(struct hpet *h, unsigned n)
+{
+    const bool legacy = (h->config & CFG_LEGACY) && n < 2, level = h->cfg[n] & T_LEVEL;
+    const struct irq_line *line = legacy ? &h->legacy[n]
+                                         : &h->irq[(h->cfg[n] >> T_ROUTE_SHIFT & 31) % 24];
+    if (level)
+        h->status |= 1u << n;
+    if ((h->cfg[n] & T_ENABLE) && (h->cfg[n] & T_FSB) && !legacy) {
+        msi_send(&h->msi, h->fsb[n] >> 32, (uint32_t)h->fsb[n]);
+    } else if (h->cfg[n] & T_ENABLE) {
+        irq_set(line, 1);
+        if (!level)
+            irq_set(line, 0);
+    }
+}
+
 static void fire(void *opaque, uint64_t now_ns)
 {
     struct timer *const t = opaque;
     struct hpet *const h = t->h;
     const unsigned n = t->n;
     (void)now_ns;
-    const bool legacy = (h->config & CFG_LEGACY) && n < 2, level = h->cfg[n] & T_LEVEL;
-    const struct irq_line *line = legacy ? &h->legacy[n]
-                                         : &h->irq[(h->cfg[n] >> T_ROUTE_SHIFT & 31) % 24];
-    if (level)
-        h->status |= 1u << n;
-    if (h->cfg[n] & T_ENABLE) {
-        irq_set(line, 1);
-        if (!level)
-            irq_set(line, 0);
-    }
+    interrupt(h, n);
     if ((h->cfg[n] & T_PERIODIC) && h->period[n]) {
         const uint64_t late = counter(h) - h->cmp[n];
         const uint64_t periods = (is_32bit(h, n) ? (uint32_t)late : late) / h->period[n] + 1;
@@ -113,10 +126,12 @@ static uint64_t timer_read(const struct hpet *h, unsigned n, unsigned reg)
 {
     switch (reg) {
     case 0:
-        return h->cfg[n] | T_SIZE_CAP | (n == 0 ? T_PER_CAP : 0) |
+        return h->cfg[n] | T_SIZE_CAP | T_FSB_CAP | (n == 0 ? T_PER_CAP : 0) |
                0x00f00000ull << 32; /* pins 20-23 */
     case 8:
         return h->cmp[n];
+    case 16:
+        return h->fsb[n];
     default:
         return 0;
     }
@@ -164,6 +179,9 @@ static void timer_write(struct hpet *h, unsigned n, unsigned reg, uint64_t v)
         if (h->cfg[n] & T_PERIODIC && !(h->cfg[n] & T_SET))
             h->period[n] = v;
         h->cfg[n] &= ~(uint64_t)T_SET;
+    } else if (reg == 16) {
+        h->fsb[n] = v;
+        return;
     }
     arm(h, n);
 }
@@ -233,7 +251,8 @@ static void hpet_free(struct dev *d)
 static const struct dev_class hpet_class = {"hpet", fields, hpet_reset, hpet_free};
 
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
-                     const struct irq_line *legacy0, const struct irq_line *legacy8)
+                     const struct irq_line *legacy0, const struct irq_line *legacy8,
+                     const struct msi_sink *msi)
 {
     static const char *const names[TIMERS] = {"hpet0", "hpet1", "hpet2"};
     struct hpet *h = calloc(1, sizeof *h);
@@ -245,6 +264,7 @@ struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line
         h->irq[i] = irq[i];
     h->legacy[0] = *legacy0;
     h->legacy[1] = *legacy8;
+    h->msi = *msi;
     for (unsigned n = 0; n < TIMERS; n++) {
         h->t[n].h = h;
         h->t[n].n = n;

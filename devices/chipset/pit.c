@@ -3,12 +3,12 @@
  *
  * Counter 0 drives IRQ 0, counter 2 is gated by port 0x61 and read back in its bit 5. The input
  * clock is 1193182 Hz in virtual time; counts are computed on access, only OUT edges of counter 0
- * are events. Not modelled: BCD counting is done in binary (STUB), mode 5 triggers, the speaker.
+ * are events. Counts are binary inside; BCD counters show and take four decimal digits.
+ * Not modelled: mode 5 triggers, the speaker.
  */
 #include <stdlib.h>
 
 #include "devices/chipset/chipset.h"
-#include "lib/log.h"
 
 #define PIT_HZ 1193182ull
 #define NS     1000000000ull
@@ -54,6 +54,18 @@ static uint64_t elapsed(const struct pit *p, const struct counter *c)
     return ns_to_ticks(clock_now(p->clock) - c->start_ns);
 }
 
+static uint32_t modulus(const struct counter *c)
+{
+    return c->bcd ? 10000 : 65536;
+}
+
+/* A count as the guest sees it. */
+static uint16_t shown(const struct counter *c, uint64_t count)
+{
+    const unsigned v = (unsigned)(count % modulus(c));
+    return (uint16_t)(c->bcd ? v / 1000 << 12 | v / 100 % 10 << 8 | v / 10 % 10 << 4 | v % 10 : v);
+}
+
 static uint16_t current(const struct pit *p, const struct counter *c)
 {
     if (!c->loaded)
@@ -61,11 +73,11 @@ static uint16_t current(const struct pit *p, const struct counter *c)
     const uint64_t t = elapsed(p, c);
     switch (c->mode) {
     case 2:
-        return (uint16_t)(c->reload - t % c->reload);
+        return shown(c, c->reload - t % c->reload);
     case 3:
-        return (uint16_t)(c->reload - t * 2 % c->reload);
-    default:
-        return (uint16_t)(c->reload - t); /* wraps */
+        return shown(c, c->reload - t * 2 % c->reload);
+    default: /* wraps */
+        return shown(c, c->reload + modulus(c) - t % modulus(c));
     }
 }
 
@@ -119,7 +131,9 @@ static void fire(void *opaque, uint64_t now)
 
 static void load(struct pit *p, struct counter *c, uint32_t v)
 {
-    c->reload = v ? v : 65536;
+    if (c->bcd)
+        v = (v >> 12) * 1000 + (v >> 8 & 15) * 100 + (v >> 4 & 15) * 10 + (v & 15);
+    c->reload = v ? v : modulus(c);
     c->start_ns = clock_now(p->clock);
     c->loaded = c->gate || c->mode == 0 || c->mode == 4 ? 1 : c->loaded;
     if (c == &p->c[0]) {
@@ -160,8 +174,6 @@ static void control(struct pit *p, uint8_t v)
     c->access = v >> 4 & 3;
     c->mode = (v >> 1 & 7) > 5 ? v >> 1 & 3 : v >> 1 & 7;
     c->bcd = v & 1;
-    if (c->bcd)
-        LOG_STUB("pit", "BCD counting");
     c->loaded = 0;
     c->read_high = c->write_high = c->latched = 0;
     if (n == 0) {

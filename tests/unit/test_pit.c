@@ -110,13 +110,26 @@ static void hpet_set(uint64_t off, uint64_t v)
     bus_mmio_write(bus, hpa(HPET_BASE + off), 8, v);
 }
 
+static unsigned messages;
+static uint64_t msi_address;
+static uint32_t msi_data;
+static void message(void *opaque, uint64_t address, uint32_t data)
+{
+    (void)opaque;
+    messages++;
+    msi_address = address;
+    msi_data = data;
+}
+
 static void hpet(void)
 {
     struct irq_line l[24];
     setup();
     for (unsigned i = 0; i < 24; i++)
         l[i] = fake_line(&line[i]);
-    dev_reset(hpet_new(bus, k, l, &l[0], &l[8]));
+    const struct msi_sink msi = {message, NULL};
+    messages = 0;
+    dev_reset(hpet_new(bus, k, l, &l[0], &l[8], &msi));
 }
 
 START_TEST(the_hpet_counts_while_enabled)
@@ -153,6 +166,45 @@ START_TEST(an_hpet_comparator_fires_once_or_periodically)
 }
 END_TEST
 
+START_TEST(an_hpet_comparator_sends_a_message_instead)
+{
+    hpet();
+    ck_assert(hpet_reg(0x100 + 0x20) & 1u << 15);
+    hpet_set(0x130, 0xfee0100000004142ull);
+    hpet_set(0x120, 1u << 2 | 1u << 14 | 5u << 9);
+    hpet_set(0x128, 100);
+    hpet_set(0x10, 1);
+    until(5000);
+    ck_assert_uint_eq(messages, 1);
+    ck_assert_uint_eq(msi_address, 0xfee01000);
+    ck_assert_uint_eq(msi_data, 0x4142);
+    ck_assert_uint_eq(line[5].rises, 0);
+}
+END_TEST
+
+START_TEST(a_bcd_counter_counts_in_decimal)
+{
+    pit();
+    bus_port_write(bus, 0x43, 1, 0x30 | 0 << 1 | 1); /* mode 0, BCD */
+    bus_port_write(bus, 0x40, 1, 0x34);
+    bus_port_write(bus, 0x40, 1, 0x12);
+    until(100 * 1000000000ull / 1193182 + 1); /* 100 ticks */
+    bus_port_write(bus, 0x43, 1, 0);
+    ck_assert_uint_eq(bus_port_read(bus, 0x40, 1), 0x34);
+    ck_assert_uint_eq(bus_port_read(bus, 0x40, 1), 0x11);
+    line[0].rises = 0;
+    until(1300 * 1000000000ull / 1193182 + 1);
+    ck_assert_uint_eq(line[0].rises, 1);
+    bus_port_write(bus, 0x43, 1, 0x34 | 1); /* mode 2, 0 stands for 10000 */
+    bus_port_write(bus, 0x40, 1, 0);
+    bus_port_write(bus, 0x40, 1, 0);
+    const uint64_t from = clock_now(k);
+    line[0].rises = 0;
+    until(from + 10001 * 1000000000ull / 1193182);
+    ck_assert_uint_eq(line[0].rises, 1);
+}
+END_TEST
+
 START_TEST(legacy_replacement_takes_irq_0_and_8)
 {
     hpet();
@@ -186,5 +238,6 @@ END_TEST
 
 SUITE("timers", rate_mode_ticks_at_the_programmed_rate, one_shot_mode_raises_its_line_once,
       a_latched_count_stands_still, channel_2_is_seen_at_port_61, the_hpet_counts_while_enabled,
-      an_hpet_comparator_fires_once_or_periodically, legacy_replacement_takes_irq_0_and_8,
+      an_hpet_comparator_fires_once_or_periodically, an_hpet_comparator_sends_a_message_instead,
+      a_bcd_counter_counts_in_decimal, legacy_replacement_takes_irq_0_and_8,
       the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
