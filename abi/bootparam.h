@@ -86,6 +86,33 @@ struct bp_e820 {
     uint32_t type;
 } __attribute__((packed));
 
+/* screen_info */
+#define BP_VIDEO_VGA_TEXT 1    /* is_vga: a VGA in a text mode */
+#define BP_VIDEO_LINEAR   0x23 /* is_vga: linear frame buffer, as a VESA BIOS sets it */
+
+struct bp_screen_info {
+    uint8_t x, y; /* cursor */
+    uint16_t ext_mem_k;
+    uint16_t page;
+    uint8_t mode, cols, flags, unused2;
+    uint16_t ega_bx, unused3;
+    uint8_t lines, is_vga;
+    uint16_t points; /* scan lines of a character */
+    uint16_t lfb_width, lfb_height, lfb_depth;
+    uint32_t lfb_base;
+    uint32_t lfb_size; /* BP_VIDEO_LINEAR: in units of 64 KiB */
+    uint16_t cl_magic, cl_offset;
+    uint16_t lfb_linelength;
+    uint8_t red_size, red_pos, green_size, green_pos, blue_size, blue_pos, rsvd_size, rsvd_pos;
+    uint16_t vesapm_seg, vesapm_off;
+    uint16_t pages;
+    uint16_t vesa_attributes;
+    uint32_t capabilities;
+    uint32_t ext_lfb_base;
+    uint16_t reserved;
+} __attribute__((packed));
+_Static_assert(sizeof(struct bp_screen_info) == 0x40, "place in boot_params");
+
 #define E820_RAM      1
 #define E820_RESERVED 2
 #define E820_ACPI     3
@@ -94,7 +121,7 @@ struct bp_e820 {
 #define BP_E820_MAX   128
 
 struct boot_params {
-    uint8_t screen_info[0x40];
+    struct bp_screen_info screen_info;
     uint8_t apm_bios_info[0x14];
     uint8_t pad0[4];
     uint64_t tboot_addr;

@@ -23,8 +23,8 @@ struct input_sink {
 
 struct input *input_new(void);
 void input_free(struct input *in);
-int input_add_sink(struct input *in, const struct input_sink *sink); /* index, or -ENOSPC */
-int input_find(const struct input *in, const char *name);            /* index, or -ENOENT */
+int input_add_sink(struct input *in, const struct input_sink *sink);       /* index, or -ENOSPC */
+int input_find(const struct input *in, const char *name);                  /* index, or -ENOENT */
 int input_push(struct input *in, int sink, const void *bytes, size_t len); /* 0 or -ENOSPC */
 bool input_is_pending(const struct input *in); /* bytes that no sink has taken yet */
 /* For the run loop: offer queued bytes to the sinks; called at slice ends. */

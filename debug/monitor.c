@@ -17,6 +17,7 @@
 #include "debug/gdb_regs.h"
 #include "debug/insn_trace.h"
 #include "debug/monitor_int.h"
+#include "debug/screenshot.h"
 #include "lib/log.h"
 #include "machine/machine.h"
 #include "mmu/mmu.h"
@@ -280,6 +281,18 @@ bool monitor_hash(struct monitor *mon, unsigned argc, char **argv)
     monitor_printf(mon, "state-hash %016" PRIx64 " at %" PRIu64 " instructions, %" PRIu64 " ns\n",
                    machine_hash(mon->machine), machine_icount(mon->machine),
                    machine_now_ns(mon->machine));
+    return true;
+}
+
+bool monitor_screenshot(struct monitor *mon, unsigned argc, char **argv)
+{
+    struct err err;
+    char text[ERR_TEXT * 2];
+    if (argc != 2)
+        return false;
+    err_clear(&err);
+    if (screenshot_save(mon->machine, argv[1], &err) < 0)
+        monitor_printf(mon, "%s\n", err_format(&err, text, sizeof(text)));
     return true;
 }
 

@@ -119,9 +119,10 @@ int board_pvpanic(struct machine *m, struct err *err)
 
 int board_i8042(struct machine *m, struct err *err)
 {
-    const struct irq_line irq1 = board_isa(m, 1);
-    const struct board_port board = board_port(m);
-    return board_add(m, i8042_new(m->bus, &irq1, &board), "i8042", err);
+    const struct i8042_config cfg = {m->bus,          m->clock,
+                                     board_isa(m, 1), board_isa(m, 12),
+                                     board_port(m),   m->cfg.display ? m->input : NULL};
+    return board_add(m, i8042_new(&cfg), "i8042", err);
 }
 
 static void serial_out(void *opaque, const void *bytes, size_t len)

@@ -163,7 +163,8 @@ int board_fwcfg(struct machine *m, struct err *err)
         .cpus = m->cfg.smp,
         .ram_end = high ? (1ull << 32) + high : m->ram->low,
         .boot_arch = (uint16_t)(ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_ASPM |
-                                (fw->has_display ? 0 : ACPI_BOOT_NO_VGA)),
+                                (fw->has_display ? 0 : ACPI_BOOT_NO_VGA) |
+                                (m->cfg.display ? ACPI_BOOT_8042 : 0)),
     };
     m->acpi = acpi_tables_new(&ac);
     if (!m->acpi)

@@ -94,6 +94,8 @@ int machine_reset(struct machine *m, struct err *err)
     };
     struct boot b = {.cfg = &images, .ram = m->ram, .cpu = m->cpu[0], .rsdp = m->rsdp, .err = err};
     b.e820_count = e820_fill(m, b.e820);
+    if (board_init_screen(m, &b.screen, err))
+        return err->code;
     if (!m->cfg.kernel)
         return err_set(err, "E-BOOT-001", -EINVAL, "no kernel given");
     return boot_load(&b);
@@ -129,6 +131,10 @@ struct input *machine_input(struct machine *m)
 struct trace *machine_trace(struct machine *m)
 {
     return &m->trace;
+}
+struct vga *machine_vga(const struct machine *m)
+{
+    return m->vga;
 }
 uint64_t machine_icount(const struct machine *m)
 {

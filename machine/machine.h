@@ -20,6 +20,7 @@ struct machine;
 struct net_card_config; /* devices/net/virtio_net.h */
 struct ram;
 struct trace;
+struct vga;
 
 struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
@@ -49,6 +50,10 @@ struct machine_config {
     size_t console_port_count;
     const struct net_card_config *nics; /* network cards; back ends outlive the machine */
     size_t nic_count;
+    bool display;        /* VGA-compatible display, with keyboard and mouse */
+    const void *vga_rom; /* its expansion ROM (a VGA BIOS); NULL: none */
+    size_t vga_rom_len;
+    unsigned screen_width, screen_height; /* of a direct boot's frame buffer; 0: text mode */
     /* output of the guest, on the machine's thread: source "serial0", "serial1", "debugcon",
      * "console/NAME" */
     void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
@@ -89,6 +94,7 @@ struct cpu *machine_lp(struct machine *m, unsigned i);
 struct ram *machine_ram(struct machine *m);
 struct input *machine_input(struct machine *m);
 struct trace *machine_trace(struct machine *m);
+struct vga *machine_vga(const struct machine *m); /* devices/video/vga.h; NULL: no display */
 uint64_t machine_icount(const struct machine *m); /* retired by all LPs */
 uint64_t machine_now_ns(const struct machine *m);
 uint32_t machine_exit_value(const struct machine *m);

@@ -59,6 +59,7 @@ struct machine {
     struct ioapic *ioapic;
     struct pci_host *pci;
     struct lpc *lpc;
+    struct vga *vga; /* NULL: no display */
     /* state */
     uint64_t now_ns, icount;
     uint64_t quantum_left;
@@ -82,6 +83,9 @@ int board_build(struct machine *m, struct err *err);
 void board_free(struct machine *m);
 /* What firmware does before it starts a kernel: interrupt routing, addresses of BARs. */
 void board_init_pci(struct machine *m);
+/* The same for the display, with what it tells the kernel; 0 or an error. */
+struct bp_screen_info;
+int board_init_screen(struct machine *m, struct bp_screen_info *screen, struct err *err);
 
 /* ---- for the builders of machine/devices.def ---- */
 #define DEV(builder, name) int board_##builder(struct machine *m, struct err *err);

@@ -35,9 +35,15 @@ void huge_free(void *p, size_t size)
         munmap(p, size);
 }
 
+/* Host address space for RAM, ROMs and windows; pages that nobody touches cost nothing. */
+static size_t mapped(const struct ram *r)
+{
+    return r->size + RAM_ROM_MAX + RAM_WINDOW_ROOM;
+}
+
 static size_t frames_size(const struct ram *r)
 {
-    return (r->frame_count + (RAM_ROM_MAX >> 12)) * sizeof *r->frames;
+    return (mapped(r) >> 12) * sizeof *r->frames;
 }
 
 struct ram *ram_new(uint64_t size)
@@ -53,7 +59,7 @@ struct ram *ram_new(uint64_t size)
     r->rom_from = UINT64_MAX;
     for (unsigned n = 0; n < RAM_LEGACY_SIZE >> 12; n++)
         r->legacy[n] = n < 0x20 ? UINT64_MAX : (RAM_LEGACY >> 12) + n;
-    r->base = mmap(NULL, size + RAM_ROM_MAX, PROT_READ | PROT_WRITE,
+    r->base = mmap(NULL, mapped(r), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     const size_t frames = frames_size(r);
     r->frames = mmap(NULL, frames, PROT_READ | PROT_WRITE,
@@ -73,7 +79,7 @@ void ram_free(struct ram *r)
     if (!r)
         return;
     if (r->base)
-        munmap(r->base, r->size + RAM_ROM_MAX);
+        munmap(r->base, mapped(r));
     if (r->frames)
         munmap(r->frames, frames_size(r));
     free(r);
@@ -124,6 +130,11 @@ uint64_t ram_rom_index(const struct ram *r, uint64_t at)
         if (m->on && at - m->base < m->len)
             return m->first + ((at - m->base) >> 12);
     }
+    for (unsigned n = 0; n < r->window_count; n++) {
+        const struct ram_window *const w = &r->window[n];
+        if (w->at != UINT64_MAX && at - w->at < w->len)
+            return w->first + ((at - w->at) >> 12);
+    }
     return UINT64_MAX;
 }
 
@@ -146,6 +157,10 @@ static void find_lowest(struct ram *r)
     for (unsigned n = 0; n < r->rom_count; n++) {
         if (r->rom[n].on && r->rom[n].base < r->rom_from)
             r->rom_from = r->rom[n].base;
+    }
+    for (unsigned n = 0; n < r->window_count; n++) {
+        if (r->window[n].at < r->rom_from)
+            r->rom_from = r->window[n].at;
     }
 }
 
@@ -201,6 +216,35 @@ void ram_legacy_set(struct ram *r, uint64_t at, enum ram_legacy what, bool writa
     forget_pages(r);
 }
 
+int ram_window_add(struct ram *r, uint64_t len)
+{
+    uint64_t first = (r->size + RAM_ROM_MAX) >> 12;
+    for (unsigned n = 0; n < r->window_count; n++)
+        first += r->window[n].len >> 12;
+    if (r->window_count == RAM_WINDOWS || !len || len % 4096 || len > RAM_WINDOW_ROOM ||
+        (first << 12) + len > mapped(r))
+        return -ENOSPC;
+    r->window[r->window_count] = (struct ram_window){UINT64_MAX, len, first};
+    return (int)r->window_count++;
+}
+
+uint8_t *ram_window_bytes(const struct ram *r, int window)
+{
+    return r->base + (r->window[window].first << 12);
+}
+
+void ram_window_move(struct ram *r, int window, uint64_t at)
+{
+    struct ram_window *const w = &r->window[window];
+    if (w->at == at)
+        return;
+    if (w->at != UINT64_MAX)
+        forget_code(r, w->at, w->len);
+    w->at = at;
+    find_lowest(r);
+    forget_pages(r);
+}
+
 void ram_code_added(struct ram *r, struct frame *f, uint64_t hpa)
 {
     if (!(f->flags & FRAME_FAST_WRITE))
@@ -239,23 +283,35 @@ static bool page_is_zero(const uint64_t *p)
 }
 
 /* A fresh mapping in the old one's place: the host gives zero pages when they are touched. */
+static void *fresh(uint8_t *at, size_t len)
+{
+    void *const p = mmap(at, len, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    return p == MAP_FAILED ? memset(at, 0, len) : p;
+}
+
 void ram_clear(struct ram *r)
 {
-    void *const p = mmap(r->base, r->size, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    if (p == MAP_FAILED)
-        memset(r->base, 0, r->size);
-    else
-        madvise(r->base, r->size, MADV_HUGEPAGE);
+    madvise(fresh(r->base, r->size), r->size, MADV_HUGEPAGE);
+    for (unsigned n = 0; n < r->window_count; n++)
+        fresh(ram_window_bytes(r, (int)n), r->window[n].len);
+}
+
+static uint64_t hash_pages(const struct ram *r, uint64_t first, uint64_t count, uint64_t h)
+{
+    for (uint64_t n = first; n < first + count; n++) {
+        const uint64_t *p = (const uint64_t *)(r->base + (n << 12));
+        if (!page_is_zero(p))
+            h = hash_page(p, h ^ n << 1);
+    }
+    return h;
 }
 
 uint64_t ram_hash(const struct ram *r, uint64_t seed)
 {
     uint64_t h = (seed ^ r->size) * 0x9e3779b97f4a7c15ull;
-    for (uint64_t n = 0; n < r->frame_count + r->rom_frames; n++) {
-        const uint64_t *p = (const uint64_t *)(r->base + (n << 12));
-        if (!page_is_zero(p))
-            h = hash_page(p, h ^ n << 1);
-    }
+    h = hash_pages(r, 0, r->frame_count + r->rom_frames, h);
+    for (unsigned n = 0; n < r->window_count; n++)
+        h = hash_pages(r, r->window[n].first, r->window[n].len >> 12, h ^ r->window[n].at);
     return h;
 }

@@ -6,6 +6,8 @@
  * C0000-FFFFF is RAM, or ROM, or nothing, as the chipset's attribute registers say.
  * ROMs are frames behind those of RAM, mapped below 4 GiB; stores to ROM and to RAM that is
  * write-protected go to the bus, where the chipset or a flash device listens.
+ * A device's memory that the processor uses like RAM (a frame buffer) is a window: frames behind
+ * those of the ROMs, cleared and hashed with RAM, that appear where the device says.
  * A frame number is a machine physical address >> 12.
  */
 #ifndef MMU_RAM_H
@@ -59,6 +61,12 @@ static inline bool frame_takes_fast_stores(const struct frame *f)
 {
     return !f->code && !(f->flags & (FRAME_MONITOR | FRAME_READ_ONLY));
 }
+#define RAM_WINDOWS     2
+#define RAM_WINDOW_ROOM (32u << 20) /* bytes of all windows */
+
+struct ram_window {
+    uint64_t at, len, first; /* at: UINT64_MAX when it is nowhere */
+};
 
 struct ram {
     uint8_t *base;
@@ -68,7 +76,9 @@ struct ram {
     uint64_t rom_frames;  /* behind them */
     struct ram_rom rom[RAM_ROMS];
     unsigned rom_count;
-    uint64_t rom_from;                      /* lowest address of a ROM that is on, or UINT64_MAX */
+    struct ram_window window[RAM_WINDOWS];
+    unsigned window_count;
+    uint64_t rom_from; /* lowest address of a ROM or window that is on, or UINT64_MAX */
     uint64_t legacy[RAM_LEGACY_SIZE >> 12]; /* frame index of each page, or UINT64_MAX */
     struct engine *engine;                  /* told of stores to frames with code; may be NULL */
     struct cpu **cpus; /* whose TLB write tags must go when a frame gets code */
@@ -96,9 +106,16 @@ void ram_rom_show(struct ram *r, unsigned n, bool on);
 enum ram_legacy { RAM_IS_RAM, RAM_IS_ROM, RAM_IS_NOTHING };
 void ram_legacy_set(struct ram *r, uint64_t hpa, enum ram_legacy what, bool writable);
 
+/* A new window of len bytes (a multiple of 4096), nowhere yet; its number, or -ENOSPC. */
+int ram_window_add(struct ram *r, uint64_t len);
+uint8_t *ram_window_bytes(const struct ram *r, int window);
+/* Show the window at a page-aligned address at or above RAM_LOW_MAX, or nowhere (UINT64_MAX). RAM
+ * and ROM win where they overlap. */
+void ram_window_move(struct ram *r, int window, uint64_t at);
+
 uint64_t ram_rom_index(const struct ram *r, uint64_t hpa);
 
-/* Index into frames[] or UINT64_MAX when the address is neither RAM nor ROM. */
+/* Index into frames[] or UINT64_MAX when the address is neither RAM nor ROM nor a window. */
 static inline uint64_t ram_index(const struct ram *r, uint64_t hpa)
 {
     if (hpa < r->low)

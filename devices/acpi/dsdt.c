@@ -2,6 +2,7 @@
  * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy
  * devices, processors, S5. Tables are data only: no methods.
  */
+#include "abi/acpi.h"
 #include "devices/acpi/aml.h"
 #include "devices/chipset/chipset.h"
 #include "devices/pci/pci.h"
@@ -113,6 +114,23 @@ static void panic_port(struct aml *a)
     aml_close(a);
 }
 
+/* Keyboard and mouse on one controller. */
+static void ps2(struct aml *a)
+{
+    device(a, "KBD_", "PNP0303", 0);
+    resources(a);
+    aml_res_io(a, 0x60, 1);
+    aml_res_io(a, 0x64, 1);
+    aml_res_irq(a, 1);
+    end_resources(a);
+    aml_close(a);
+    device(a, "MOU_", "PNP0F13", 0);
+    resources(a);
+    aml_res_irq(a, 12);
+    end_resources(a);
+    aml_close(a);
+}
+
 static void processors(struct aml *a, unsigned cpus)
 {
     for (unsigned i = 0; i < cpus; i++) {
@@ -132,6 +150,8 @@ void acpi_dsdt(struct aml *a, const struct acpi_config *cfg)
     pci_root(a, cfg);
     legacy(a);
     panic_port(a);
+    if (cfg->boot_arch & ACPI_BOOT_8042)
+        ps2(a);
     processors(a, cfg->cpus);
     aml_close(a);
     aml_name(a, "\\_S5_");

@@ -12,13 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/bootparam.h"
 #include "lib/err.h"
 
 struct cpu;
 struct ram;
 
-struct boot_module { /* multiboot or PVH module; a bzImage's initrd is the first */
-    const char *name;  /* its command line */
+struct boot_module {  /* multiboot or PVH module; a bzImage's initrd is the first */
+    const char *name; /* its command line */
     const void *bytes;
     size_t len;
 };
@@ -47,6 +48,7 @@ struct boot {
     uint64_t rsdp; /* machine physical */
     struct boot_e820 e820[BOOT_E820_MAX];
     unsigned e820_count;
+    struct bp_screen_info screen; /* zero: no display */
     /* the loader's own */
     uint64_t top; /* free memory below this, for modules */
     struct err *err;

@@ -82,6 +82,7 @@ int boot_bzimage(struct boot *b)
     p.hdr.code32_start = (uint32_t)at;
     p.hdr.loadflags = (uint8_t)((p.hdr.loadflags & ~BP_CAN_USE_HEAP) | BP_LOADED_HIGH);
     p.acpi_rsdp_addr = b->rsdp;
+    p.screen_info = b->screen;
     p.e820_entries = (uint8_t)b->e820_count;
     for (unsigned i = 0; i < b->e820_count; i++)
         p.e820[i] = (struct bp_e820){b->e820[i].addr, b->e820[i].size, b->e820[i].type};

@@ -42,7 +42,18 @@ struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *
                    const struct board_port *board);
 /* Debug console 0xe9 and 0x402, exit 0xf4, POST code 0x80, port 0x92, i8042's reset command */
 struct dev *debugport_new(struct bus *bus, const struct board_port *board);
-struct dev *i8042_new(struct bus *bus, const struct irq_line *irq1, const struct board_port *board);
+/* Keyboard controller at 0x60: IRQ 1 and 12. With `input`: a keyboard and a mouse on it, with the
+ * sinks "keyboard" (records of two bytes: HID usage, 1 down / 0 up) and "mouse" (four: buttons, dx,
+ * dy upwards, dz as signed bytes). */
+struct input;
+struct i8042_config {
+    struct bus *bus;
+    struct clock *clock;
+    struct irq_line irq1, irq12;
+    struct board_port board;
+    struct input *input;
+};
+struct dev *i8042_new(const struct i8042_config *cfg);
 /* Ports 0xe0 and 0x2000, MMIO 0xff000000 for test programs; line: interrupt lines by GSI */
 struct dev *testdev_new(struct bus *bus, const struct irq_line line[24]);
 /* Panic device of emulators */

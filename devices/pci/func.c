@@ -150,6 +150,8 @@ bool pci_remap(struct pci_func *f)
             LOG_GUEST("pci", "%s: BAR %u at 0x%llx overlaps another range", f->dev.id, n,
                       (unsigned long long)at);
     }
+    if (f->remapped)
+        f->remapped(f);
     return left;
 }
 

@@ -60,6 +60,7 @@ struct pci_func {
     size_t rom_len;
     /* called after the guest wrote registers [reg, reg + size); may be NULL */
     void (*cfg_written)(struct pci_func *f, unsigned reg, unsigned size);
+    void (*remapped)(struct pci_func *f); /* the BARs may have moved; may be NULL */
     uint8_t devfn;
     uint8_t wmask[256];
     uint8_t cap_next; /* where the next capability goes */

@@ -6,14 +6,17 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "devices/video/vga.h"
 #include "frontends/cli/embed.h"
 
 #define FILE_LIMIT      (1ull << 30)
 #define MEMORY_BARE     (256ull << 20)
 #define MEMORY_STACK    (160ull << 20) /* hypervisor and root partition */
 #define MEMORY_ROUND    (16ull << 20)
+#define VGA_ROM_LIMIT   (1ull << 20)
 #define DEMO_CHILD_SIZE (16ull << 20)
 
 static const struct embed_file *find_embedded(const char *name)
@@ -221,6 +224,46 @@ static int choose_plan(struct images *im, const struct options *o, struct err *e
     return 0;
 }
 
+/* "WxH" */
+static int parse_screen(const char *text, struct machine_config *cfg, struct err *err)
+{
+    char *end;
+
+    if (!text || strcmp(text, "text") == 0)
+        return 0;
+    const unsigned long w = strtoul(text, &end, 10);
+    const unsigned long h = *end == 'x' ? strtoul(end + 1, &end, 10) : 0;
+    if (*end || w < 64 || h < 64 || w > VGA_MAX_WIDTH || h > VGA_MAX_HEIGHT) {
+        err_set(err, "E-CLI-002", -EINVAL, "--screen: '%s' is no screen", text);
+        return err_hint(err, "text, or a width and height such as 1024x768; at most %ux%u",
+                        VGA_MAX_WIDTH, VGA_MAX_HEIGHT);
+    }
+    cfg->screen_width = (unsigned)w;
+    cfg->screen_height = (unsigned)h;
+    return 0;
+}
+
+static int prepare_display(struct images *im, const struct options *o, struct machine_config *cfg,
+                           struct err *err)
+{
+    const char *vga = opt_text(o, OPT_ID_VGA), *rom = opt_text(o, OPT_ID_VGA_ROM);
+    const bool wanted = strcmp(opt_text(o, OPT_ID_DISPLAY), "none") != 0 ||
+                        opt_text(o, OPT_ID_SCREENSHOT) || rom;
+
+    cfg->display = vga ? strcmp(vga, "none") != 0 : wanted;
+    if (wanted && !cfg->display) {
+        err_set(err, "E-CLI-004", -EINVAL, "--vga=none, but a display is asked for");
+        return err_hint(err, "--display, --screenshot and --vga-rom need --vga=std");
+    }
+    if (rom) {
+        if (file_read(&im->vga_rom, rom, VGA_ROM_LIMIT, err) < 0)
+            return err_wrap(err, "--vga-rom");
+        cfg->vga_rom = im->vga_rom.data;
+        cfg->vga_rom_len = im->vga_rom.size;
+    }
+    return parse_screen(opt_text(o, OPT_ID_SCREEN), cfg, err);
+}
+
 int images_prepare(struct images *im, const struct options *o, struct machine_config *cfg,
                    struct err *err)
 {
@@ -230,6 +273,8 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     const int rc = im->plan == PLAN_BARE ? prepare_bare(im, o, err) : prepare_stack(im, o, err);
     if (rc < 0)
         return rc;
+    if (prepare_display(im, o, cfg, err) < 0)
+        return err->code;
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
     cfg->quantum = opt_number(o, OPT_ID_QUANTUM);
@@ -262,6 +307,7 @@ void images_free(struct images *im)
     for (unsigned i = 0; i < im->option_rom_count; i++)
         file_free(&im->option_rom[i]);
     file_free(&im->firmware_vars);
+    file_free(&im->vga_rom);
     for (unsigned i = 0; i < IMAGES_MODULES; i++)
         file_free(&im->module_file[i]);
     for (unsigned i = 0; i < im->vm_count; i++)

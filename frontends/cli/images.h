@@ -30,7 +30,7 @@ struct vm_spec {
 
 struct images {
     enum plan plan;
-    struct file kernel;
+    struct file kernel, vga_rom;
     struct file firmware, firmware_vars;
     struct file option_rom[IMAGES_ROMS];
     struct boot_module option_roms[IMAGES_ROMS];

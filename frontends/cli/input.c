@@ -3,6 +3,7 @@
  * that an idle guest at its prompt does not burn the host's processor.
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,7 +132,8 @@ static void wait_for_wall(struct session *s)
         if (ms == 0)
             return;
         const unsigned got = wait_for_input(s, ms < PACE_STEP_MS ? ms : PACE_STEP_MS);
-        if (got & NET_POLL_STDIN) {
+        session_draw(s);
+        if ((got & NET_POLL_STDIN) || input_is_pending(machine_input(s->machine))) {
             s->next_poll_ns = 0;
             s->pace_wall = 0; /* a key: go on at once */
             session_poll_input(s);
@@ -142,7 +144,7 @@ static void wait_for_wall(struct session *s)
 }
 
 /* Pace virtual time to the wall: always with --realtime, else only while the machine is idle and
- * either a person sits at the terminal or something may come from the network. When only a key can
+ * either a person sits at it or something may come from the network. When only a key can
  * wake the guest, wait for it. */
 void session_pace(struct session *s)
 {
@@ -155,7 +157,7 @@ void session_pace(struct session *s)
         if (wait_for_input(s, PACE_STEP_MS))
             s->next_poll_ns = 0;
         session_poll_input(s);
-    } else if (opt_text(&s->o, OPT_ID_REALTIME) || (idle && (s->interactive || net))) {
+    } else if (opt_text(&s->o, OPT_ID_REALTIME) || (idle && (s->interactive || s->display || net))) {
         wait_for_wall(s);
     }
 }

@@ -19,6 +19,7 @@
 #include "debug/gdb.h"
 #include "debug/trace_writer.h"
 #include "frontends/cli/cmd.h"
+#include "frontends/display.h"
 #include "lib/log.h"
 
 #define POLL_EVERY_NS    2000000ull    /* terminal and gdb are looked at this often */
@@ -68,7 +69,8 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
 /* Whether anything from outside can still reach the guest. */
 static bool input_may_come(const struct session *s)
 {
-    return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb || s->net.live;
+    return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb ||
+           s->net.live || s->display;
 }
 
 static bool on_slice(void *opaque)
@@ -80,6 +82,7 @@ static bool on_slice(void *opaque)
         net_poll(&s->net, false, 0);
     if (s->panic_at_ns && machine_now_ns(s->machine) > s->panic_at_ns + PANIC_LINGER_NS)
         finish(s, END_PANIC);
+    session_draw(s);
     session_pace(s);
     const uint64_t now = host_now_ns();
     if (now < s->next_poll_ns)
@@ -131,6 +134,8 @@ static int choose_output(struct session *s, FILE **out, struct err *err)
 {
     const char *serial = opt_text(&s->o, OPT_ID_SERIAL);
 
+    if (!serial && s->display_ops && s->display_ops->owns_terminal)
+        serial = "none";
     *out = opt_text(&s->o, OPT_ID_JSON) ? stderr : stdout;
     if (!serial || strcmp(serial, "stdio") == 0 || strcmp(serial, "mon:stdio") == 0 ||
         strcmp(serial, "none") == 0 || strcmp(serial, "null") == 0)
@@ -158,7 +163,8 @@ static int open_consoles(struct session *s, struct err *err)
         how = strcmp(show, "all") == 0    ? CONSOLE_SHOW_ALL
               : strcmp(show, "none") == 0 ? CONSOLE_SHOW_NONE
                                           : CONSOLE_SHOW_FIRST;
-    if (serial && (strcmp(serial, "none") == 0 || strcmp(serial, "null") == 0))
+    if (serial ? strcmp(serial, "none") == 0 || strcmp(serial, "null") == 0
+               : s->display_ops && s->display_ops->owns_terminal)
         how = CONSOLE_SHOW_NONE;
     if (choose_output(s, &out, err) < 0)
         return err->code;
@@ -255,11 +261,11 @@ int session_open(struct session *s, struct err *err)
         return err->code;
     if (typed && file_read(&s->typed, typed, INPUT_LIMIT, err) < 0)
         return err_wrap(err, "--input");
-    if (open_consoles(s, err) < 0 || open_machine(s, err) < 0 || open_trace(s, err) < 0 ||
-        open_gdb(s, err) < 0)
+    if (session_open_display(s, err) < 0 || open_consoles(s, err) < 0 || open_machine(s, err) < 0 ||
+        open_trace(s, err) < 0 || open_gdb(s, err) < 0 || session_start_display(s, err) < 0)
         return err->code;
     const bool headless = opt_text(&s->o, OPT_ID_HEADLESS) || s->images.plan == PLAN_DEMO;
-    s->reads_stdin = !headless && !typed;
+    s->reads_stdin = !headless && !typed && !(s->display && s->display_ops->owns_terminal);
     s->interactive = s->reads_stdin && term_is_tty();
     s->start_ns = host_now_ns();
     if (opt_text(&s->o, OPT_ID_TIMEOUT))
@@ -298,7 +304,8 @@ static void handle_stop(struct session *s, enum machine_stop stop)
 {
     switch (stop) {
     case MACHINE_STOP_POSITION:
-        s->end = END_MAX_INSNS;
+        if (!session_screenshot(s, false))
+            s->end = END_MAX_INSNS;
         break;
     case MACHINE_STOP_POWEROFF:
         s->end = END_POWEROFF;
@@ -474,12 +481,14 @@ int session_run(struct session *s)
             break;
         }
         if (s->end == END_NONE)
-            handle_stop(s, machine_run(s->machine, left, UINT64_MAX));
+            handle_stop(s, machine_run(s->machine, left, s->screenshot_ns));
         if (s->gdb && gdb_killed(s->gdb) && s->end == END_NONE)
             s->end = END_KILLED;
     }
+    session_close_display(s);
     consoles_newline(&s->consoles);
     term_restore();
+    session_screenshot(s, true);
     int code = end_code(s);
     struct err err;
     err_clear(&err);
@@ -495,6 +504,7 @@ int session_run(struct session *s)
 
 void session_close(struct session *s)
 {
+    session_close_display(s);
     trace_writer_free(s->trace);
     gdb_free(s->gdb);
     if (s->machine)

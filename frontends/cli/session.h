@@ -14,6 +14,8 @@
 #include "frontends/cli/term.h"
 #include "machine/machine.h"
 
+struct display;
+struct display_ops;
 struct gdb;
 struct trace_writer;
 
@@ -43,6 +45,10 @@ struct session {
     struct consoles consoles;
     struct gdb *gdb;
     struct trace_writer *trace;
+    const struct display_ops *display_ops; /* NULL: none */
+    struct display *display;
+    char screenshot[512];   /* file, "": none */
+    uint64_t screenshot_ns; /* virtual time; UINT64_MAX: at the end */
     struct term_escape escape;
     struct file typed; /* --input */
     size_t typed_at;
@@ -54,7 +60,7 @@ struct session {
     enum end_reason end;
     unsigned resets;
     /* host time, for --timeout, pacing and polling only */
-    uint64_t start_ns, deadline_ns, next_poll_ns;
+    uint64_t start_ns, deadline_ns, next_poll_ns, next_draw_ns;
     uint64_t pace_wall, pace_virtual;
     bool pace_net; /* the outside may say something: idle time is paced */
     uint64_t panic_at_ns; /* virtual time of the first panic line, 0: none */
@@ -77,6 +83,15 @@ struct json_t *stat_json(const struct session *s);
 /* input.c: between slices: keyboard, typed file, pacing; may set s->end. */
 void session_poll_input(struct session *s);
 void session_pace(struct session *s);
+
+/* screen.c: the live display and screenshots. */
+int session_open_display(struct session *s, struct err *err);  /* reads the options */
+int session_start_display(struct session *s, struct err *err); /* once the machine is there */
+void session_close_display(struct session *s);
+void session_draw(struct session *s); /* now and then; may set s->end */
+/* Take the screenshot if it is due, at the end in any case; false: not due. A failure is told and
+ * makes the run an error. */
+bool session_screenshot(struct session *s, bool at_end);
 
 /* prompt.c: monitor commands at the terminal while the machine stands still. */
 void session_prompt(struct session *s);

@@ -58,7 +58,7 @@ static void setup(unsigned cpus)
 {
     ram = ram_new(4 << 20);
     const struct acpi_config cfg = {
-        cpus, 0x280000000, ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA | ACPI_BOOT_NO_ASPM};
+        cpus, 0x280000000, ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_8042 | ACPI_BOOT_NO_ASPM};
     tables = acpi_tables_new(&cfg);
     ck_assert_uint_eq(acpi_tables_place(tables, ram, 0xe0000, 0x20000), 0xe0000);
 }
