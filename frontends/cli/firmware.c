@@ -71,6 +71,15 @@ int firmware_prepare(struct images *im, const struct options *o, struct err *err
     return 0;
 }
 
+const char *firmware_vga_rom(const struct images *im)
+{
+    static const char rom[] = "/usr/share/seabios/vgabios-stdvga.bin";
+
+    if (strncmp(im->firmware_path, "/usr/share/seabios/", 19) != 0 || access(rom, R_OK) != 0)
+        return NULL;
+    return rom;
+}
+
 int firmware_save(const struct options *o, struct machine *m, struct err *err)
 {
     const char *const path = opt_text(o, OPT_ID_FIRMWARE_VARS);

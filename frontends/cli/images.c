@@ -255,6 +255,8 @@ static int prepare_display(struct images *im, const struct options *o, struct ma
         err_set(err, "E-CLI-004", -EINVAL, "--vga=none, but a display is asked for");
         return err_hint(err, "--display, --screenshot and --vga-rom need --vga=std");
     }
+    if (!rom && cfg->display)
+        rom = firmware_vga_rom(im);
     if (rom) {
         if (file_read(&im->vga_rom, rom, VGA_ROM_LIMIT, err) < 0)
             return err_wrap(err, "--vga-rom");

@@ -74,6 +74,8 @@ int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64
  * images_free. */
 int images_prepare(struct images *im, const struct options *o, struct machine_config *cfg,
                    struct err *err);
+/* The VGA BIOS that Debian's package brings for a firmware image; NULL: none is there. */
+const char *firmware_vga_rom(const struct images *im);
 /* --firmware and its variables into im; the variables back into their file (--firmware-save). */
 int firmware_prepare(struct images *im, const struct options *o, struct err *err);
 int firmware_save(const struct options *o, struct machine *m, struct err *err);
