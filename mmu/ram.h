@@ -115,6 +115,11 @@ void ram_window_move(struct ram *r, int window, uint64_t at);
 
 uint64_t ram_rom_index(const struct ram *r, uint64_t hpa);
 
+/* Zeroed host memory for the emulator's own big tables, in huge pages where the host has them:
+ * they are walked at random. NULL when there is none. */
+void *huge_alloc(size_t size);
+void huge_free(void *p, size_t size);
+
 /* Index into frames[] or UINT64_MAX when the address is neither RAM nor ROM nor a window. */
 static inline uint64_t ram_index(const struct ram *r, uint64_t hpa)
 {
