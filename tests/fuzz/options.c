@@ -17,10 +17,10 @@ static void command_line(char *text)
         words[n++] = w;
     err_clear(&err);
     options_parse(&o, 'r', n, words, &err);
-    for (unsigned i = 0; i < o.list_count; i++) {
+    for (unsigned i = 0; i < opt_list_count(&o, OPT_ID_VM); i++) {
         struct vm_spec vm;
         err_clear(&err);
-        if (vm_spec_parse(&vm, o.list[i], i, &err) == 0)
+        if (vm_spec_parse(&vm, opt_list(&o, OPT_ID_VM, i), i, &err) == 0)
             vm_spec_free(&vm);
     }
 }

@@ -56,6 +56,8 @@ struct machine *pc_reset(void)
                                      .kernel_name = "kernel",
                                      .console_ports = ports,
                                      .console_port_count = 2,
+                                     .test_devices = true,
+                                     .display = true,
                                      .output = discard};
         cfg.kernel = make_kernel(&cfg.kernel_len);
         machine = machine_new(&cfg, &err);
