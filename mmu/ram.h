@@ -95,7 +95,6 @@ void ram_clear(struct ram *r); /* all bytes 0, costs no time for untouched ones 
 void *huge_alloc(size_t size);
 void huge_free(void *p, size_t size);
 
-
 /* A ROM whose last byte is below 4 GiB; bytes are copied. Its number, or -errno: too large. */
 int ram_add_rom(struct ram *r, uint64_t base, const void *bytes, size_t len);
 uint8_t *ram_rom_bytes(struct ram *r, unsigned n);
