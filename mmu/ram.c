@@ -12,29 +12,6 @@
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
-void *huge_alloc(size_t size)
-{
-    uint8_t *const p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    const size_t before = -(uintptr_t)p & (HUGE_PAGE - 1);
-    if (before)
-        munmap(p, before);
-    if (before < HUGE_PAGE)
-        munmap(p + before + size, HUGE_PAGE - before);
-    madvise(p + before, size, MADV_HUGEPAGE);
-    return p + before;
-}
-
-void huge_free(void *p, size_t size)
-{
-    if (p)
-        munmap(p, size);
-}
-
 /* Host address space for RAM, ROMs and windows; pages that nobody touches cost nothing. */
 static size_t mapped(const struct ram *r)
 {

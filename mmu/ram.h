@@ -90,11 +90,6 @@ ram_new(uint64_t size); /* multiple of 1 MiB, >= 1 MiB; NULL when the host has n
 void ram_free(struct ram *r);
 void ram_clear(struct ram *r); /* all bytes 0, costs no time for untouched ones */
 
-/* Zeroed host memory for the emulator's own big tables, in huge pages where the host has them:
- * they are walked at random. NULL when there is none. */
-void *huge_alloc(size_t size);
-void huge_free(void *p, size_t size);
-
 /* A ROM whose last byte is below 4 GiB; bytes are copied. Its number, or -errno: too large. */
 int ram_add_rom(struct ram *r, uint64_t base, const void *bytes, size_t len);
 uint8_t *ram_rom_bytes(struct ram *r, unsigned n);
