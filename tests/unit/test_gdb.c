@@ -63,6 +63,16 @@ uint64_t machine_hash(const struct machine *m)
     (void)m;
     return 0xabcdef;
 }
+struct input *machine_input(struct machine *m)
+{
+    (void)m;
+    return NULL;
+}
+struct vga *machine_vga(const struct machine *m)
+{
+    (void)m;
+    return NULL;
+}
 unsigned machine_break_lp(const struct machine *m)
 {
     return m->break_lp;
