@@ -111,6 +111,7 @@ void st_main(void)
     test_paging();
     test_debug();
     test_interrupts();
+    test_ext();
     test_modes();
     end_case();
     st_puts("sys: passed ");

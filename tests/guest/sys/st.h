@@ -105,6 +105,7 @@ void test_segments(void);
 void test_paging(void);
 void test_debug(void);
 void test_interrupts(void);
+void test_ext(void);
 void test_modes(void);
 
 #endif

@@ -24,7 +24,7 @@ ASM(x_cr4_no_pae, "mov %cr4, %rax\n and $~0x20, %rax\n mov %rax, %cr4")
 ASM(x_cr1, ".byte 0x0f, 0x22, 0xc8") /* mov %rax, %cr1 */
 ASM(x_msr, "mov $0x12345678, %ecx\n rdmsr")
 ASM(x_efer_lme, "mov $0xc0000080, %ecx\n rdmsr\n and $~0x100, %eax\n wrmsr")
-ASM(x_lstar_noncanon, "mov $0xc0000082, %ecx\n mov $0x8000, %edx\n xor %eax, %eax\n wrmsr")
+ASM(x_lstar_noncanon, "mov $0xc0000082, %ecx\n mov $0x1000000, %edx\n xor %eax, %eax\n wrmsr")
 ASM(x_xsetbv, "xor %ecx, %ecx\n xor %edx, %edx\n mov $2, %eax\n xsetbv")
 ASM(x_bound64, ".byte 0x62, 0x00")
 ASM(x_push_es, ".byte 0x06")
