@@ -51,16 +51,6 @@ static uint8_t twice(uint8_t v)
     return (uint8_t)(v << 1 ^ (v & 0x80 ? 0x1b : 0));
 }
 
-static uint8_t times(uint8_t v, unsigned factor)
-{
-    uint8_t r = 0;
-    for (; factor; factor >>= 1, v = twice(v)) {
-        if (factor & 1)
-            r ^= v;
-    }
-    return r;
-}
-
 /* Shift rows by `step` columns a row (1: forward, 3: inverse) and substitute. */
 static void shift_sub(uint8_t s[16], const uint8_t box[256], unsigned step)
 {
@@ -70,18 +60,27 @@ static void shift_sub(uint8_t s[16], const uint8_t box[256], unsigned step)
     memcpy(s, t, 16);
 }
 
-/* Each column times the circulant matrix of f. */
-static void mix(uint8_t s[16], const uint8_t f[4])
+/* Each column times the circulant matrix 2 3 1 1. */
+static void mix(uint8_t s[16])
 {
-    for (unsigned col = 0; col < 16; col += 4) {
-        uint8_t t[4];
-        for (unsigned row = 0; row < 4; row++) {
-            t[row] = 0;
-            for (unsigned k = 0; k < 4; k++)
-                t[row] ^= times(s[col + k], f[(k + 4 - row) % 4]);
-        }
-        memcpy(s + col, t, 4);
+    for (uint8_t *c = s; c < s + 16; c += 4) {
+        const uint8_t first = c[0], all = c[0] ^ c[1] ^ c[2] ^ c[3];
+        for (unsigned n = 0; n < 4; n++)
+            c[n] ^= (uint8_t)(all ^ twice((uint8_t)(c[n] ^ (n < 3 ? c[n + 1] : first))));
     }
+}
+
+/* 14 11 13 9 is 2 3 1 1 times 5 0 4 0. */
+static void mix_inverse(uint8_t s[16])
+{
+    for (uint8_t *c = s; c < s + 16; c += 4) {
+        const uint8_t even = twice(twice(c[0] ^ c[2])), odd = twice(twice(c[1] ^ c[3]));
+        c[0] ^= even;
+        c[1] ^= odd;
+        c[2] ^= even;
+        c[3] ^= odd;
+    }
+    mix(s);
 }
 
 static void add_key(uint8_t s[16], const uint8_t key[16])
@@ -90,12 +89,10 @@ static void add_key(uint8_t s[16], const uint8_t key[16])
         s[n] ^= key[n];
 }
 
-static const uint8_t mix_forward[4] = {2, 3, 1, 1}, mix_inverse[4] = {14, 11, 13, 9};
-
 void aes_enc(uint8_t s[16], const uint8_t key[16])
 {
     shift_sub(s, sbox, 1);
-    mix(s, mix_forward);
+    mix(s);
     add_key(s, key);
 }
 
@@ -108,7 +105,7 @@ void aes_enc_last(uint8_t s[16], const uint8_t key[16])
 void aes_dec(uint8_t s[16], const uint8_t key[16])
 {
     shift_sub(s, inv_sbox, 3);
-    mix(s, mix_inverse);
+    mix_inverse(s);
     add_key(s, key);
 }
 
@@ -120,7 +117,7 @@ void aes_dec_last(uint8_t s[16], const uint8_t key[16])
 
 void aes_imc(uint8_t s[16])
 {
-    mix(s, mix_inverse);
+    mix_inverse(s);
 }
 
 void aes_keygen(uint8_t out[16], const uint8_t src[16], uint8_t rcon)
