@@ -232,6 +232,7 @@ static void xrstor(struct cpu *c, const struct insn *i, bool supervisor)
     const bool csr = (rfbm & XS_SSE) && (!compact || (h[0] & XS_SSE));
     if (csr && (mxcsr & ~MXCSR_MASK))
         fault_gp(c);
+    insn_la(c, i, xsave_size(compact ? h[1] : rfbm & h[0], compact), ACC_R); /* all of it */
     unsigned at[XCOMPS], next = XS_EXT;
     for (unsigned n = 0; n < XCOMPS; n++) { /* read all before anything changes */
         at[n] = compact ? next : xcomps[n].offset;
