@@ -537,8 +537,10 @@ static bool base_write(struct lapic *l, uint64_t v)
         l->id = l->cfg.id;
         l->icr = 0;
     }
-    if (was && !now)
+    if (was && !now) { /* SDM 3A 11.4.3: as after a reset, the id too */
         lapic_init_signal(l);
+        l->id = l->cfg.id;
+    }
     tell_page(l);
     update(l);
     return true;

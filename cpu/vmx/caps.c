@@ -120,6 +120,14 @@ bool vmx_cr4_legal(const struct cpu *c, uint64_t v)
     return (v & CR4_FIXED0) == CR4_FIXED0 && !(v & ~cr4_valid(c));
 }
 
+/* Secondary controls for instructions that this processor has not. */
+static uint32_t proc2_off(const struct cpu *c)
+{
+    return (cpu_has(c, F_RDTSCP) || cpu_has(c, F_RDPID) ? 0 : VMX_PROC2_RDTSCP) |
+           (cpu_has(c, F_INVPCID) ? 0 : VMX_PROC2_INVPCID) |
+           (cpu_has(c, F_X2APIC) ? 0 : VMX_PROC2_X2APIC);
+}
+
 static uint64_t misc(void)
 {
     return VMX_TIMER_SHIFT | VMX_MISC_STORE_LMA | VMX_MISC_ACTIVITY_HLT |
@@ -166,7 +174,9 @@ bool vmx_msr_read(const struct cpu *c, uint32_t msr, uint64_t *value)
     case MSR_VMX_CR4_FIXED0: *value = CR4_FIXED0; return true;
     case MSR_VMX_CR4_FIXED1: *value = cr4_valid(c); return true;
     case MSR_VMX_VMCS_ENUM: *value = vmcs_enum(); return true;
-    case MSR_VMX_PROCBASED_CTLS2: *value = vmx_cap_proc2(); return true;
+    case MSR_VMX_PROCBASED_CTLS2:
+        *value = vmx_cap_proc2() & ~((uint64_t)proc2_off(c) << 32);
+        return true;
     case MSR_VMX_EPT_VPID_CAP: *value = ept_vpid_cap(); return true;
     case MSR_VMX_TRUE_PINBASED_CTLS: *value = vmx_cap_pin(); return true;
     case MSR_VMX_TRUE_PROCBASED_CTLS: *value = vmx_cap_proc(); return true;
@@ -195,6 +205,7 @@ void vmx_env_of(const struct cpu *c, struct vmx_env *e)
     e->efer_valid = efer_valid(c);
     e->current = c->vmx->current;
     e->lma = c->efer & EFER_LMA;
+    e->proc2_off = proc2_off(c);
     e->la57 = cpu_has(c, F_LA57);
     e->read32 = env_read32;
     e->opaque = (void *)(uintptr_t)c;

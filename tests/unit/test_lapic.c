@@ -381,10 +381,40 @@ START_TEST(an_init_clears_registers_but_not_id_and_base)
 }
 END_TEST
 
+START_TEST(switching_it_off_and_on_brings_back_the_id)
+{
+    setup();
+    wr(1, LAPIC_ID, 7u << 24);
+    ck_assert_uint_eq(rd(1, LAPIC_ID), 7u << 24);
+    ck_assert(lapic_ops.msr_write(lapic[1], MSR_APIC_BASE, LAPIC_BASE));
+    ck_assert(lapic_ops.msr_write(lapic[1], MSR_APIC_BASE, LAPIC_BASE | APIC_BASE_EN));
+    ck_assert_uint_eq(rd(1, LAPIC_ID), 1u << 24);
+}
+END_TEST
+
+START_TEST(a_performance_interrupt_masks_its_entry)
+{
+    setup();
+    enable(0);
+    lapic_ops.pmi(lapic[0]); /* masked: nothing */
+    ck_assert(!cpu[0].intr);
+    wr(0, LAPIC_LVT_PERF, 0x77);
+    lapic_ops.pmi(lapic[0]);
+    ck_assert(cpu[0].intr);
+    ck_assert_int_eq(lapic_ops.ack(lapic[0]), 0x77);
+    ck_assert_uint_eq(rd(0, LAPIC_LVT_PERF), LAPIC_MASKED | 0x77);
+    wr(0, LAPIC_LVT_PERF, LAPIC_DM_NMI << LAPIC_DELIVERY_SHIFT);
+    lapic_ops.pmi(lapic[0]);
+    lapic_ops.pmi(lapic[0]);
+    ck_assert_uint_eq(cpu[0].nmis, 1);
+}
+END_TEST
+
 SUITE("lapic", an_ipi_goes_through_irr_and_isr_to_eoi, lower_classes_wait_for_tpr_and_isr,
       init_and_startup_reach_the_others, logical_destinations_flat_and_cluster,
       illegal_vectors_are_errors, the_timer_counts_down_once_or_again_and_again,
       a_new_divider_goes_on_from_the_current_count, the_tsc_deadline_fires_when_the_tsc_gets_there,
       x2apic_mode_has_msrs_no_page_and_strict_checks, an_edge_pin_interrupts_once_per_edge,
       a_level_pin_comes_back_after_eoi_until_it_falls, a_message_is_decoded_like_the_manual_says,
-      the_8259_pair_interrupts_through_lint0, an_init_clears_registers_but_not_id_and_base)
+      the_8259_pair_interrupts_through_lint0, an_init_clears_registers_but_not_id_and_base,
+      switching_it_off_and_on_brings_back_the_id, a_performance_interrupt_masks_its_entry)
