@@ -197,3 +197,45 @@ OP(pclmulqdq)
     const union vreg s = src128(c, i);
     clmul(c->xmm[i->d].q, c->xmm[i->d].q[i->imm & 1], s.q[i->imm >> 4 & 1]);
 }
+
+/* ---- VEX forms ------------------------------------------------------------------------------- */
+
+#define VEX_ROUND(name, fn)                    \
+    OP(name)                                   \
+    {                                          \
+        fpu_check_avx(c);                      \
+        const union vreg k = vex_src128(c, i); \
+        union vreg r = *vex_v(c, i);           \
+        fn(r.b, k.b);                          \
+        vex_put128(c, i, r);                   \
+    }
+VEX_ROUND(vaesenc, aes_enc)
+VEX_ROUND(vaesenclast, aes_enc_last)
+VEX_ROUND(vaesdec, aes_dec)
+VEX_ROUND(vaesdeclast, aes_dec_last)
+
+OP(vaesimc)
+{
+    fpu_check_avx(c);
+    union vreg r = vex_src128(c, i);
+    aes_imc(r.b);
+    vex_put128(c, i, r);
+}
+
+OP(vaeskeygenassist)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src128(c, i);
+    union vreg r;
+    aes_keygen(r.b, s.b, (uint8_t)i->imm);
+    vex_put128(c, i, r);
+}
+
+OP(vpclmulqdq)
+{
+    fpu_check_avx(c);
+    const union vreg s = vex_src128(c, i);
+    union vreg r;
+    clmul(r.q, vex_v(c, i)->q[i->imm & 1], s.q[i->imm >> 4 & 1]);
+    vex_put128(c, i, r);
+}

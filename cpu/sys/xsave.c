@@ -11,8 +11,32 @@
 #include "cpu/sys/sys_int.h"
 #include "cpu/sys/xsave.h"
 
-enum { XS_X87 = 1, XS_SSE = 2, XS_LEGACY = 3, XS_HEADER = 512, XS_EXT = 576, XS_MAX = 1024 };
+enum {
+    XS_X87 = 1,
+    XS_SSE = 2,
+    XS_AVX = 4,
+    XS_LEGACY = 3,
+    XS_HEADER = 512,
+    XS_EXT = 576,
+    XS_MAX = 1024
+};
 #define XCOMP_COMPACT (1ull << 63)
+
+static void save_ymm(const struct cpu *c, uint8_t *to)
+{
+    for (unsigned n = 0; n < 16; n++)
+        memcpy(to + 16 * n, c->xmm[n].b + 16, 16);
+}
+
+static void load_ymm(struct cpu *c, const uint8_t *from)
+{
+    for (unsigned n = 0; n < (cpu_code64(c) ? 16u : 8u); n++) {
+        if (from)
+            memcpy(c->xmm[n].b + 16, from + 16 * n, 16);
+        else
+            memset(c->xmm[n].b + 16, 0, 16);
+    }
+}
 
 static void save_pkru(const struct cpu *c, uint8_t *to)
 {
@@ -34,6 +58,7 @@ static const struct xcomp {
     void (*save)(const struct cpu *c, uint8_t *to);
     void (*load)(struct cpu *c, const uint8_t *from); /* NULL: the initial configuration */
 } xcomps[] = {
+    {2, F_AVX, 576, 256, save_ymm, load_ymm},
     {9, F_PKU, 832, 8, save_pkru, load_pkru},
 };
 #define XCOMPS (sizeof xcomps / sizeof xcomps[0])
@@ -97,6 +122,12 @@ static uint64_t area(struct cpu *c, const struct insn *i, unsigned size, int acc
     return la;
 }
 
+/* Bytes of a component that are written: outside 64-bit mode there are 8 vector registers. */
+static unsigned written(const struct cpu *c, const struct xcomp *x)
+{
+    return x->bit == 2 && !cpu_code64(c) ? x->size / 2u : x->size;
+}
+
 static void save_components(struct cpu *c, const struct insn *i, uint64_t la, uint64_t rfbm,
                             bool compact)
 {
@@ -107,9 +138,11 @@ static void save_components(struct cpu *c, const struct insn *i, uint64_t la, ui
         mmu_st_bytes(c, la, image, FX_MXCSR);
         mmu_st_bytes(c, la + FX_ST, image + FX_ST, FX_XMM - FX_ST);
     }
-    if (rfbm & XS_SSE) {
+    if ((rfbm & XS_SSE) || (!compact && (rfbm & XS_AVX))) {
         const uint32_t csr[2] = {c->fpu.mxcsr, MXCSR_MASK};
         mmu_st_bytes(c, la + FX_MXCSR, csr, 8);
+    }
+    if (rfbm & XS_SSE) {
         mmu_st_bytes(c, la + FX_XMM, image + FX_XMM, cpu_code64(c) ? 256 : 128);
     }
     unsigned at = XS_EXT;
@@ -119,7 +152,7 @@ static void save_components(struct cpu *c, const struct insn *i, uint64_t la, ui
         if (!compact)
             at = xcomps[n].offset;
         xcomps[n].save(c, image);
-        mmu_st_bytes(c, la + at, image, xcomps[n].size);
+        mmu_st_bytes(c, la + at, image, written(c, &xcomps[n]));
         at += xcomps[n].size;
     }
 }
@@ -229,7 +262,7 @@ static void xrstor(struct cpu *c, const struct insn *i, bool supervisor)
     if (!header_ok(c, h, supervisor))
         fault_gp(c);
     const bool compact = h[1] & XCOMP_COMPACT;
-    const bool csr = (rfbm & XS_SSE) && (!compact || (h[0] & XS_SSE));
+    const bool csr = compact ? rfbm & h[0] & XS_SSE : rfbm & (XS_SSE | XS_AVX);
     if (csr && (mxcsr & ~MXCSR_MASK))
         fault_gp(c);
     insn_la(c, i, xsave_size(compact ? h[1] : rfbm & h[0], compact), ACC_R); /* all of it */
@@ -279,6 +312,8 @@ void op_xsetbv(struct cpu *c, const struct insn *i)
     if (c->non_root)
         vmx_intercept_insn(c, VMX_EXIT_XSETBV, 0);
     if ((uint32_t)c->r[R_CX] || !(v & XS_X87) || (v & ~xcr0_valid(c)))
+        fault_gp(c);
+    if ((v & XS_AVX) && !(v & XS_SSE))
         fault_gp(c);
     c->xcr0 = v;
 }

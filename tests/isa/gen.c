@@ -202,7 +202,7 @@ static bool one_of(struct gen *g, bool zero, bool one)
 {
     if (zero && one)
         return chance(&g->r, 50);
-    return one != (!g->chained && !(differ_of(g->row) & DF_VEXW) && chance(&g->r, 1));
+    return one != (!g->chained && !(differ_of(g->row) & DF_VEX) && chance(&g->r, 1));
 }
 
 static void choose_length(struct gen *g)

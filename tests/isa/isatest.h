@@ -62,7 +62,7 @@ enum {
     DF_NOREP = 4096,   /* not with a repeat prefix */
     DF_MXCSR = 8192,   /* MXCSR bit 17 exists on the host */
     DF_LOAD16 = 16384, /* faults of a 16-bit load free */
-    DF_VEXW = 32768,   /* not with the wrong VEX.W */
+    DF_VEX = 32768,    /* not with the wrong VEX.L or W */
     DF_NO66 = 32,      /* not with operand-size prefix */
 };
 struct differ {
