@@ -70,6 +70,12 @@ struct differ {
     unsigned what;
 };
 unsigned differ_of(const struct isa_row *row);
+/* The n-th reason why something of the row is not compared, or NULL. */
+const char *differ_reason(const struct isa_row *row, unsigned n);
+
+/* page.c */
+void page_count(const struct isa_row *row);
+void page_write(uint64_t cases, uint64_t seed);
 
 /* gen.c: reproducible from seed and number. pattern: initial contents of DATA. */
 void gen_pattern(uint64_t seed, uint8_t pattern[DATA_SIZE]);

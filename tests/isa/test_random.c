@@ -1,10 +1,11 @@
 /*
  * tests/isa/test_random.c: random instructions on the host's processor and on the engine, compared.
  *
- *   test_random [--seed=N] [--count=N] [--rows=TEXT] [--semantic] [--failures=N] [--list]
+ *   test_random [--seed=N] [--count=N] [--rows=TEXT] [--semantic] [--failures=N] [--list] [--page]
  *
  * count 0 runs for ever. --rows takes rows whose mnemonic or semantic name has TEXT in it, or
- * equals it when written =TEXT. Without arguments: 500,000 cases through the engine and 100,000
+ * equals it when written =TEXT. --page writes all instructions with their counts as Markdown to
+ * standard output, and the verdict to standard error. Without arguments: 500,000 cases through the engine and 100,000
  * through the semantic functions, seed 1.
  */
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 struct options {
     uint64_t seed, count;
     const char *rows;
-    bool semantic, list;
+    bool semantic, list, page;
     unsigned failures;
 };
 
@@ -31,16 +32,29 @@ static const struct differ differs[] = {
 #undef DIFFER
 };
 
+static bool is_about(const struct differ *d, const struct isa_row *row)
+{
+    return (d->sem && !strcmp(d->sem, row->sem_name)) ||
+           (d->mnemonic && !strcmp(d->mnemonic, row->mnemonic));
+}
+
 unsigned differ_of(const struct isa_row *row)
 {
     unsigned what = 0;
     for (unsigned n = 0; n < sizeof differs / sizeof differs[0]; n++) {
-        const struct differ *d = &differs[n];
-        if ((d->sem && !strcmp(d->sem, row->sem_name)) ||
-            (d->mnemonic && !strcmp(d->mnemonic, row->mnemonic)))
-            what |= d->what;
+        if (is_about(&differs[n], row))
+            what |= differs[n].what;
     }
     return what;
+}
+
+const char *differ_reason(const struct isa_row *row, unsigned n)
+{
+    for (unsigned k = 0; k < sizeof differs / sizeof differs[0]; k++) {
+        if (is_about(&differs[k], row) && n-- == 0)
+            return differs[k].reason;
+    }
+    return NULL;
 }
 
 /* ---- comparison ------------------------------------------------------------------------------ */
@@ -380,6 +394,8 @@ static int run(const struct options *o, const char *name)
             struct insn i;
             const struct isa_row *row = engine_side_decode(e, t, &i);
             struct report rep = {.n = 0};
+            if (row)
+                page_count(row);
             engine_side_run(e, t, &ours);
             if (!is_free(row, &i, t, &s->results[k], &ours))
                 compare(&rep, t, s->pattern, &s->results[k], &ours, row);
@@ -396,11 +412,14 @@ static int run(const struct options *o, const char *name)
     native_stop();
     /* the host's flukes are rare; more of them would be a fault of the test or of the engine */
     const bool failed = failures || !row_count || unsteady > 3 + done / 100000;
-    printf("%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok", name,
-           (unsigned long long)done, row_count, failures);
+    FILE *const out = o->page ? stderr : stdout;
+    fprintf(out, "%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok", name,
+            (unsigned long long)done, row_count, failures);
     if (unsteady)
-        printf(", %u differed once and not again", unsteady);
-    printf("\n");
+        fprintf(out, ", %u differed once and not again", unsteady);
+    fprintf(out, "\n");
+    if (o->page && !failed)
+        page_write(done, o->seed);
     return failed;
 }
 
@@ -434,6 +453,8 @@ static bool parse(struct options *o, int argc, char **argv)
             o->failures = (unsigned)strtoul(a + 11, NULL, 0);
         else if (!strcmp(a, "--semantic"))
             o->semantic = true;
+        else if (!strcmp(a, "--page"))
+            o->page = true;
         else if (!strcmp(a, "--list"))
             o->list = true;
         else
@@ -448,7 +469,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!parse(&o, argc, argv)) {
         fprintf(stderr, "usage: test_random [--seed=N] [--count=N] [--rows=TEXT] [--semantic] "
-                        "[--failures=N] [--list]\n");
+                        "[--failures=N] [--list] [--page]\n");
         return 2;
     }
     if (o.list) {
@@ -459,7 +480,8 @@ int main(int argc, char **argv)
         printf("skip random instructions: %s\n", native_missing());
         return 0;
     }
-    report_missing(o.rows);
+    if (!o.page)
+        report_missing(o.rows);
     if (argc > 1)
         return run(&o, o.semantic ? "random semantics" : "random instructions");
     int rc = run(&o, "random instructions");
