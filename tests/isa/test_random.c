@@ -5,8 +5,8 @@
  *
  * count 0 runs for ever. --rows takes rows whose mnemonic or semantic name has TEXT in it, or
  * equals it when written =TEXT. --page writes all instructions with their counts as Markdown to
- * standard output, and the verdict to standard error. Without arguments: 500,000 cases through the engine and 100,000
- * through the semantic functions, seed 1.
+ * standard output, and the verdict to standard error. Without arguments: 500,000 cases through the
+ * engine and 100,000 through the semantic functions, seed 1.
  */
 #include <stdarg.h>
 #include <stdio.h>
