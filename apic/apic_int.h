@@ -21,6 +21,7 @@ struct lapic {
     uint32_t timer_initial, timer_divide;
     uint8_t tpr, timer_expired;
     uint8_t lint[2];
+    uint8_t extint; /* an ExtINT message waits for its INTA cycle */
 };
 
 bool lapic_enabled(const struct lapic *l);

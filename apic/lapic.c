@@ -33,6 +33,7 @@ static const struct field lapic_fields[] = {
     FIELD(struct lapic, timer_start_ns, 0, "time of the count's start"),
     FIELD(struct lapic, deadline, 0, "TSC deadline"),
     FIELD_ARRAY(struct lapic, lint, 0, "pin levels"),
+    FIELD(struct lapic, extint, 0, "ExtINT message waiting"),
     FIELD_END,
 };
 
@@ -78,6 +79,8 @@ static bool extint_pending(const struct lapic *l)
 {
     if (!(l->base & APIC_BASE_EN))
         return l->lint[0]; /* the pin is INTR */
+    if (l->extint)
+        return true;
     const uint32_t e = l->lvt[LVT_LINT0];
     return l->lint[0] && !(e & LAPIC_MASKED) &&
            (e & LAPIC_DELIVERY) >> LAPIC_DELIVERY_SHIFT == LAPIC_DM_EXTINT;
@@ -134,8 +137,12 @@ void lapic_accept(struct lapic *l, uint8_t vector, uint8_t delivery, bool level)
     case LAPIC_DM_STARTUP:
         s->sipi(l->cfg.cpu, vector);
         break;
+    case LAPIC_DM_EXTINT:
+        l->extint = l->base & APIC_BASE_EN ? 1 : 0;
+        update(l);
+        break;
     default:
-        LOG_STUB("apic", "delivery mode %u", delivery);
+        LOG_GUEST("apic", "delivery mode %u is reserved", delivery);
         break;
     }
 }
@@ -144,6 +151,7 @@ static int lapic_ack(void *apic)
 {
     struct lapic *l = apic;
     if (extint_pending(l) && l->cfg.extint_ack) {
+        l->extint = 0;
         const int v = l->cfg.extint_ack(l->cfg.extint_opaque);
         update(l);
         return v;

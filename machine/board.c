@@ -84,11 +84,14 @@ struct irq_line board_isa(struct machine *m, unsigned irq)
 
 /* ---- interrupts and processors ---- */
 
-/* INTR of the PIC reaches LINT0 of every local APIC; only the BSP's is unmasked by default. */
+/* INTR of the PIC reaches LINT0 of every local APIC, only the BSP's is unmasked by default, and
+ * input 0 of the I/O APIC, for those that want it as an ExtINT message. */
 static void intr_set(void *opaque, unsigned n, int level)
 {
     struct machine *m = opaque;
+    const struct irq_line pin0 = ioapic_pin(m->ioapic, 0);
     (void)n;
+    irq_set(&pin0, level);
     for (unsigned i = 0; i < m->cfg.smp; i++)
         lapic_lint(m->lapic[i], 0, level);
 }

@@ -56,7 +56,8 @@ void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la); /* t
 /* Drop fast write tags of one machine frame on this LP (code appeared), or all of one linear
  * page. */
 void mmu_drop_frame(struct cpu *c, uint64_t hpa);
-/* Other memory is behind some addresses now (ROM, switched pages): host pointers are found again. */
+/* Other memory is behind some addresses now (ROM, switched pages): host pointers are looked up
+ * again. */
 void mmu_memory_changed(struct cpu *c);
 void mmu_watch_changed(struct cpu *c); /* debug watchpoints or DR7 changed: refill with care */
 

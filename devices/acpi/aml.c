@@ -131,6 +131,48 @@ void aml_close(struct aml *a)
     }
 }
 
+void aml_method(struct aml *a, const char *name, uint8_t flags)
+{
+    aml_byte(a, AML_METHOD);
+    open_block(a, false);
+    aml_path(a, name);
+    aml_byte(a, flags);
+}
+
+void aml_if(struct aml *a)
+{
+    aml_byte(a, AML_IF);
+    open_block(a, false);
+}
+
+void aml_region_pci(struct aml *a, const char *name, uint8_t offset, uint8_t len)
+{
+    aml_byte(a, AML_EXT);
+    aml_byte(a, AML_EXT_REGION);
+    aml_path(a, name);
+    aml_byte(a, ACPI_SPACE_PCI_CONFIG);
+    aml_integer(a, offset);
+    aml_integer(a, len);
+}
+
+void aml_field(struct aml *a, const char *region)
+{
+    aml_byte(a, AML_EXT);
+    aml_byte(a, AML_EXT_FIELD);
+    open_block(a, false);
+    aml_path(a, region);
+    aml_byte(a, 1); /* accessed by bytes, no lock, the rest is preserved */
+}
+
+void aml_field_unit(struct aml *a, const char *name, uint8_t bits)
+{
+    if (name)
+        aml_bytes(a, name, 4);
+    else
+        aml_byte(a, 0);
+    aml_byte(a, bits);
+}
+
 void aml_scope(struct aml *a, const char *path)
 {
     aml_byte(a, AML_SCOPE);
@@ -169,6 +211,12 @@ void aml_res_io(struct aml *a, uint16_t base, uint8_t len)
 void aml_res_irq(struct aml *a, unsigned irq)
 {
     const uint8_t d[3] = {0x22, (uint8_t)(1u << irq), (uint8_t)(1u << irq >> 8)};
+    aml_bytes(a, d, sizeof d);
+}
+
+void aml_res_irq_shared(struct aml *a, uint16_t mask)
+{
+    const uint8_t d[4] = {0x23, (uint8_t)mask, (uint8_t)(mask >> 8), 0x18};
     aml_bytes(a, d, sizeof d);
 }
 

@@ -1,6 +1,6 @@
 /*
  * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy
- * devices, processors, S5. Tables are data only: no methods.
+ * devices, processors, S5. Interrupt routing is in routing.c.
  */
 #include "abi/acpi.h"
 #include "devices/acpi/aml.h"
@@ -28,24 +28,6 @@ static void end_resources(struct aml *a)
     aml_close(a);
 }
 
-/* Interrupt pins of bus 0: every pin has an I/O APIC pin of its PIRQ. */
-static void pci_routing(struct aml *a)
-{
-    aml_name(a, "_PRT");
-    aml_package(a, 32 * 4);
-    for (unsigned dev = 0; dev < 32; dev++) {
-        for (unsigned pin = 0; pin < 4; pin++) {
-            aml_package(a, 4);
-            aml_integer(a, (uint64_t)dev << 16 | 0xffff);
-            aml_integer(a, pin);
-            aml_integer(a, 0);
-            aml_integer(a, PCI_GSI_BASE + pci_pirq_of(dev, pin + 1));
-            aml_close(a);
-        }
-    }
-    aml_close(a);
-}
-
 static void pci_root(struct aml *a, const struct acpi_config *cfg)
 {
     device(a, "PCI0", "PNP0A08", 0);
@@ -64,7 +46,7 @@ static void pci_root(struct aml *a, const struct acpi_config *cfg)
     const uint64_t high = (cfg->ram_end + PCI_MMIO64_SIZE - 1) & ~(PCI_MMIO64_SIZE - 1);
     aml_res_window64(a, high, high + PCI_MMIO64_SIZE - 1);
     end_resources(a);
-    pci_routing(a);
+    acpi_pci_routing(a);
     aml_close(a);
     /* motherboard resources: the ECAM window, as the PCI Firmware specification wants */
     device(a, "MBRD", "PNP0C02", 0);
@@ -146,8 +128,10 @@ static void processors(struct aml *a, unsigned cpus)
 
 void acpi_dsdt(struct aml *a, const struct acpi_config *cfg)
 {
+    acpi_pic_mode(a);
     aml_scope(a, "\\_SB_");
     pci_root(a, cfg);
+    acpi_link_devices(a);
     legacy(a);
     panic_port(a);
     if (cfg->boot_arch & ACPI_BOOT_8042)

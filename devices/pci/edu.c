@@ -1,6 +1,7 @@
 /*
- * devices/pci/edu.c: the teaching device of emulators (1234:11e8; QEMU's docs/specs/edu): factorial,
- * interrupts (pin or MSI), DMA with a 28-bit address mask between memory and a buffer of 4 KiB.
+ * devices/pci/edu.c: the teaching device of emulators (1234:11e8; QEMU's docs/specs/edu):
+ * factorial, interrupts (pin or MSI), DMA with a 28-bit address mask between memory and a buffer of
+ * 4 KiB.
  * Programs that test DMA and interrupt remapping use it.
  *
  * BAR 0: 0x00 identification, 0x04 inverts what is written, 0x08 factorial, 0x20 status (1 busy, 80

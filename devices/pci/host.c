@@ -113,7 +113,7 @@ static void pam_update(struct pci_host *h)
     }
 }
 
-/* What the RAM layer does not serve itself: reads of nothing, stores that RAM or ROM did not take. */
+/* What the RAM layer does not serve itself: reads of nothing, stores that were not taken. */
 static uint64_t pam_read(void *dev, uint64_t offset, unsigned size)
 {
     (void)dev;

@@ -366,6 +366,22 @@ START_TEST(the_8259_pair_interrupts_through_lint0)
 }
 END_TEST
 
+START_TEST(the_8259_pair_interrupts_through_the_io_apic)
+{
+    setup();
+    pic_setup(0xfe, 0xff);
+    wr(0, LAPIC_LVT_LINT0, LAPIC_MASKED);
+    io_entry(0, LAPIC_DM_EXTINT << LAPIC_DELIVERY_SHIFT, 1u << 24);
+    const struct irq_line irq0 = pic_pin(pic, 0), pin = ioapic_pin(io, 0);
+    irq_set(&irq0, 1);
+    ck_assert(!cpu[0].intr);
+    irq_set(&pin, 1);
+    ck_assert(cpu[1].intr); /* though its APIC is not enabled by software */
+    ck_assert_int_eq(lapic_ops.ack(lapic[1]), 0x20);
+    ck_assert(!cpu[1].intr);
+}
+END_TEST
+
 START_TEST(an_init_clears_registers_but_not_id_and_base)
 {
     setup();
@@ -416,5 +432,6 @@ SUITE("lapic", an_ipi_goes_through_irr_and_isr_to_eoi, lower_classes_wait_for_tp
       a_new_divider_goes_on_from_the_current_count, the_tsc_deadline_fires_when_the_tsc_gets_there,
       x2apic_mode_has_msrs_no_page_and_strict_checks, an_edge_pin_interrupts_once_per_edge,
       a_level_pin_comes_back_after_eoi_until_it_falls, a_message_is_decoded_like_the_manual_says,
-      the_8259_pair_interrupts_through_lint0, an_init_clears_registers_but_not_id_and_base,
-      switching_it_off_and_on_brings_back_the_id, a_performance_interrupt_masks_its_entry)
+      the_8259_pair_interrupts_through_lint0, the_8259_pair_interrupts_through_the_io_apic,
+      an_init_clears_registers_but_not_id_and_base, switching_it_off_and_on_brings_back_the_id,
+      a_performance_interrupt_masks_its_entry)

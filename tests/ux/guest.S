@@ -85,7 +85,11 @@ guest:
     jb 4f
     cmp $0xcf9, %edx
     jbe 3f
-4:  cmp $0x5fd, %edx
+4:  cmp $0x502, %edx
+    jb 8f
+    cmp $0x505, %edx
+    jbe 3f
+8:  cmp $0x5fd, %edx
     jb 5f
     cmp $0x610, %edx
     jb 3f
