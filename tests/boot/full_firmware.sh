@@ -1,6 +1,7 @@
 # Longer runs of firmware: OVMF starts a stock kernel, its variables stay; memtest86+ runs a pass.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
+. "$SRC/tests/boot/grub.sh"
 [ -z "$CROSS" ] || { skip "firmware boots: too slow under emulation"; exit 0; }
 EXPECT_TIMEOUT=900
 
@@ -13,9 +14,33 @@ else
     skip "memtest86+: package memtest86+ is not installed"
 fi
 
+# disk_boot NAME FIRMWARE IMAGE OPTIONS...: twice, one hash
+disk_boot()
+{
+    t=$1 f=$2 image=$3
+    shift 3
+    expect "$t" 0 "$VITRINE" run --firmware="$f" --headless --hash --timeout=800s --disk "$image" "$@"
+    says GRUB-RUN VITRINE-BOOT-OK
+    first=$(grep -a '^state-hash' "$work/out")
+    expect "$t, again" 0 "$VITRINE" run --firmware="$f" --headless --hash --timeout=800s \
+        --disk "$image" "$@"
+    same "$t: one hash" "$first" "$(grep -a '^state-hash' "$work/out")"
+}
+
+get_guests
+if [ ! -e /usr/share/seabios/bios-256k.bin ]; then
+    skip "SeaBIOS: package seabios is not installed"
+elif grub_pc "$work/pc.img"; then
+    disk_boot "SeaBIOS, GRUB on NVMe, cloud kernel" seabios "$work/pc.img" --smp=2
+    disk_boot "SeaBIOS, GRUB on AHCI, cloud kernel" seabios "file=$work/pc.img,bus=ahci"
+fi
+
 code=/usr/share/OVMF/OVMF_CODE.fd
 [ -e $code ] || { skip "OVMF: package ovmf is not installed"; finish; exit; }
-get_guests
+if grub_efi "$work/efi.img"; then
+    disk_boot "OVMF, GRUB on NVMe, cloud kernel" ovmf "$work/efi.img"
+    disk_boot "OVMF, GRUB on AHCI, cloud kernel" ovmf "file=$work/efi.img,bus=ahci" --smp=2
+fi
 
 # ovmf NAME OPTIONS...: the kernel through fw_cfg, to power-off; hash in $hash
 ovmf()
