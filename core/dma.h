@@ -21,4 +21,10 @@ struct dma {
 bool dma_read(const struct dma *d, iova_t from, void *to, size_t len);
 bool dma_write(const struct dma *d, iova_t to, const void *from, size_t len);
 
+/* Host memory behind [at, at + *len), for devices that move much: one piece as long as there is
+ * from `at` on (*len becomes shorter), NULL when nothing is there, or when it is read-only and
+ * `to_write` is set. Whoever wrote through the pointer says so with dma_written. */
+void *dma_map(const struct dma *d, iova_t at, size_t *len, bool to_write);
+void dma_written(const struct dma *d, iova_t at, size_t len);
+
 #endif
