@@ -15,12 +15,21 @@
 
 struct boot_module; /* devices/boot/boot.h */
 struct cpu;
+struct disk;
 struct input;
 struct machine;
 struct net_card_config; /* devices/net/virtio_net.h */
 struct ram;
 struct trace;
 struct vga;
+
+/* A disk and where it is plugged; the disk stays the caller's and outlives the machine. */
+enum machine_bus { MACHINE_NVME, MACHINE_AHCI };
+struct machine_disk {
+    struct disk *disk;
+    enum machine_bus bus;
+    bool is_cdrom; /* AHCI only */
+};
 
 struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
@@ -46,6 +55,8 @@ struct machine_config {
     size_t option_rom_count;
     const char *boot_order;           /* file "bootorder" for the firmware; may be NULL */
     bool test_devices;                /* pci-testdev and edu, for test programs */
+    const struct machine_disk *disks; /* in the order in which the guest counts them */
+    size_t disk_count;
     const char *const *console_ports; /* virtio-console port names; NULL: no such device */
     size_t console_port_count;
     const struct net_card_config *nics; /* network cards; back ends outlive the machine */

@@ -18,12 +18,11 @@
 #include "devices/block/nvme_int.h"
 #include "lib/log.h"
 
-#define START_NS   8000u
-#define COMMAND_NS 2000u
+#define START_NS     8000u
+#define COMMAND_NS   2000u
 #define BYTES_PER_NS 2u
-#define BAR_SIZE   0x4000u
-#define CAPABILITIES \
-    ((NVME_DEPTH - 1) | NVME_CAP_CQR | NVME_CAP_TO(20) | NVME_CAP_CSS_NVM)
+#define BAR_SIZE     0x4000u
+#define CAPABILITIES ((NVME_DEPTH - 1) | NVME_CAP_CQR | NVME_CAP_TO(20) | NVME_CAP_CSS_NVM)
 
 static const struct field fields[] = {
     PCI_FUNC_FIELDS,
@@ -45,8 +44,8 @@ static const struct field fields[] = {
     FIELD(struct nvme, event_pending, 0, "event not reported yet"),
     FIELD(struct nvme, event_masked, 0, "event reported, log not read"),
     FIELD(struct nvme, errors, 0, "entries ever logged"),
-    {"error", offsetof(struct nvme, error), 8, sizeof(struct nvme_error_entry) / 8 * NVME_ERRORS,
-     0, "error log"},
+    {"error", offsetof(struct nvme, error), 8, sizeof(struct nvme_error_entry) / 8 * NVME_ERRORS, 0,
+     "error log"},
     FIELD(struct nvme, reads, 0, "read commands"),
     FIELD(struct nvme, writes, 0, "write commands"),
     FIELD(struct nvme, read_units, 0, "512-byte units read"),

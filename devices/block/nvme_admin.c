@@ -115,7 +115,7 @@ static void identify_controller(const struct nvme *n, uint8_t *p)
     p[NVME_IDC_TYPE] = 1; /* I/O controller */
     p[NVME_IDC_ACL] = 3;
     p[NVME_IDC_AERL] = NVME_EVENTS - 1;
-    p[NVME_IDC_FRMW] = 1 << 1 | 1; /* one slot, read-only */
+    p[NVME_IDC_FRMW] = 1 << 1 | 1;     /* one slot, read-only */
     p[NVME_IDC_LPA] = 1 << 1 | 1 << 2; /* commands supported; offsets */
     p[NVME_IDC_ELPE] = NVME_ERRORS - 1;
     put16(p + NVME_IDC_WCTEMP, 343);

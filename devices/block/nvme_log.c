@@ -31,9 +31,8 @@ struct nvme_result nvme_get_features(struct nvme *n, const struct nvme_sqe *c)
     if (!is_feature(id))
         return NVME_FAIL(NVME_INVALID_FIELD);
     if (id == NVME_FEAT_VECTOR)
-        return (c->dw11 & 0xffff) < NVME_QUEUES
-                   ? (struct nvme_result){.value = c->dw11 & 0xffff}
-                   : NVME_FAIL(NVME_INVALID_FIELD);
+        return (c->dw11 & 0xffff) < NVME_QUEUES ? (struct nvme_result){.value = c->dw11 & 0xffff}
+                                                : NVME_FAIL(NVME_INVALID_FIELD);
     return (struct nvme_result){.value = n->feature[id]};
 }
 
@@ -165,8 +164,8 @@ static size_t firmware_page(uint8_t *p)
 static size_t commands_page(uint8_t *p)
 {
     static const uint8_t admin[] = {
-        NVME_ADM_DELETE_SQ, NVME_ADM_CREATE_SQ,    NVME_ADM_GET_LOG,      NVME_ADM_DELETE_CQ,
-        NVME_ADM_CREATE_CQ, NVME_ADM_IDENTIFY,     NVME_ADM_ABORT,        NVME_ADM_SET_FEATURES,
+        NVME_ADM_DELETE_SQ,    NVME_ADM_CREATE_SQ,   NVME_ADM_GET_LOG, NVME_ADM_DELETE_CQ,
+        NVME_ADM_CREATE_CQ,    NVME_ADM_IDENTIFY,    NVME_ADM_ABORT,   NVME_ADM_SET_FEATURES,
         NVME_ADM_GET_FEATURES, NVME_ADM_ASYNC_EVENT,
     };
     static const uint8_t io[] = {NVME_IO_FLUSH,   NVME_IO_WRITE,        NVME_IO_READ,

@@ -3,8 +3,9 @@
  *
  * What the guest writes goes to an unlinked sparse file of the host, at the same offset, in
  * granules of 4 KiB; a two-level table tells for each granule whether it is there, and keeps the
- * hash of its contents. The digest is the sum of these hashes, so it costs one pass over the
- * written bytes and is independent of the order of writes.
+ * hash of its contents. The digest is a sum over the granules, so it costs one pass over the
+ * written bytes and is independent of the order of writes. A leaf of the table whose granules are
+ * all zero is not kept, so that a guest that discards a huge disk costs little.
  *
  * Granule word: 0 the base has it; 1 zeros, nothing stored; else hash of the contents, stored.
  * Not modelled: keeping an overlay for the next run (make a qcow2 image with a backing file).
@@ -18,40 +19,89 @@
 
 #define GRANULE  4096u
 #define PER_LEAF 4096u /* granules: 16 MiB of disk */
+#define LEAF     ((uint64_t)GRANULE * PER_LEAF)
 #define IN_BASE  0u
 #define IS_ZERO  1u
+
+struct leaf {
+    uint64_t *word; /* [PER_LEAF]; NULL: all IN_BASE, or all IS_ZERO */
+    uint32_t zeros; /* granules that are IS_ZERO */
+};
 
 struct overlay {
     struct disk disk;
     struct disk *base;
     struct hostfile file;
-    uint64_t **leaf; /* [leaves][PER_LEAF], NULL: all IN_BASE */
+    struct leaf *leaf;
     uint64_t leaves;
 };
 
 static uint64_t word_of(const struct overlay *o, uint64_t granule)
 {
-    const uint64_t *const leaf = o->leaf[granule / PER_LEAF];
-    return leaf ? leaf[granule % PER_LEAF] : IN_BASE;
+    const struct leaf *const l = &o->leaf[granule / PER_LEAF];
+    return l->word ? l->word[granule % PER_LEAF] : l->zeros ? IS_ZERO : IN_BASE;
 }
 
-/* What a granule adds to the digest. */
+/* What a granule, or a leaf of zeros, adds to the digest. */
 static uint64_t weight(uint64_t granule, uint64_t word)
 {
     return word == IN_BASE ? 0 : disk_mix(disk_mix(0, granule + 1), word);
 }
+static uint64_t zero_weight(uint64_t leaf)
+{
+    return disk_mix(disk_mix(1, leaf + 1), IS_ZERO);
+}
+
+/* Granules of a leaf; the last one is short. */
+static uint32_t leaf_size(const struct overlay *o, uint64_t leaf)
+{
+    const uint64_t all = (o->disk.size + GRANULE - 1) / GRANULE, left = all - leaf * PER_LEAF;
+    return left < PER_LEAF ? (uint32_t)left : PER_LEAF;
+}
+
+static void zero_leaf(struct overlay *o, uint64_t leaf)
+{
+    struct leaf *const l = &o->leaf[leaf];
+    const uint32_t size = leaf_size(o, leaf);
+    if (!l->word && l->zeros)
+        return;
+    for (uint32_t i = 0; i < size && l->word; i++)
+        o->disk.digest -= weight(leaf * PER_LEAF + i, l->word[i]);
+    o->disk.digest += zero_weight(leaf);
+    free(l->word);
+    l->word = NULL;
+    l->zeros = size;
+}
+
+static int expand_leaf(struct overlay *o, uint64_t leaf)
+{
+    struct leaf *const l = &o->leaf[leaf];
+    l->word = calloc(PER_LEAF, sizeof *l->word);
+    if (!l->word)
+        return -ENOMEM;
+    if (l->zeros)
+        o->disk.digest -= zero_weight(leaf);
+    for (uint32_t i = 0; i < l->zeros; i++) {
+        l->word[i] = IS_ZERO;
+        o->disk.digest += weight(leaf * PER_LEAF + i, IS_ZERO);
+    }
+    return 0;
+}
 
 static int set_word(struct overlay *o, uint64_t granule, uint64_t word)
 {
-    uint64_t **const leaf = &o->leaf[granule / PER_LEAF];
-    if (!*leaf) {
-        *leaf = calloc(PER_LEAF, sizeof **leaf);
-        if (!*leaf)
-            return -ENOMEM;
-    }
-    uint64_t *const w = &(*leaf)[granule % PER_LEAF];
+    const uint64_t leaf = granule / PER_LEAF;
+    struct leaf *const l = &o->leaf[leaf];
+    if (word_of(o, granule) == word)
+        return 0;
+    if (!l->word && expand_leaf(o, leaf))
+        return -ENOMEM;
+    uint64_t *const w = &l->word[granule % PER_LEAF];
     o->disk.digest += weight(granule, word) - weight(granule, *w);
+    l->zeros += (uint32_t)(word == IS_ZERO) - (uint32_t)(*w == IS_ZERO);
     *w = word;
+    if (l->zeros == leaf_size(o, leaf))
+        zero_leaf(o, leaf);
     return 0;
 }
 
@@ -157,6 +207,13 @@ static int overlay_zero(struct disk *d, uint64_t at, uint64_t len)
     while (len) {
         const size_t off = at % GRANULE;
         const uint64_t g = at / GRANULE;
+        if (at % LEAF == 0 && (len >= LEAF || len == d->size - at)) {
+            const uint64_t part = len < LEAF ? len : LEAF;
+            zero_leaf(o, at / LEAF);
+            at += part;
+            len -= part;
+            continue;
+        }
         const bool tail = (g + 1) * GRANULE > d->size; /* the last, short granule */
         const size_t room = tail ? (size_t)(d->size - at) : GRANULE - off;
         const size_t n = len < room ? (size_t)len : room;
@@ -188,7 +245,7 @@ static void overlay_close(struct disk *d)
 {
     struct overlay *const o = (struct overlay *)d;
     for (uint64_t i = 0; i < o->leaves; i++)
-        free(o->leaf[i]);
+        free(o->leaf[i].word);
     free(o->leaf);
     hostfile_close(&o->file);
     disk_close(o->base);
@@ -205,7 +262,7 @@ struct disk *overlay_new(struct disk *base, const char *dir, struct err *err)
     struct overlay *const o = calloc(1, sizeof *o);
     if (o) {
         o->leaves = base->size / GRANULE / PER_LEAF + 1;
-        o->leaf = calloc(o->leaves, sizeof(uint64_t *));
+        o->leaf = calloc(o->leaves, sizeof *o->leaf);
     }
     if (!o || !o->leaf) {
         free(o);

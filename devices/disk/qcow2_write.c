@@ -212,6 +212,16 @@ int qcow2_zero(struct disk *d, uint64_t at, uint64_t len)
         int rc = qcow2_entry(q, at, &entry);
         if (rc)
             return rc;
+        if (!q->backing && in == 0 && !(q->l1[table_index(q, at)] & QCOW2_OFFSET_MASK)) {
+            /* nothing up to the end of the L2 table */
+            const uint64_t span = q->cluster_size * qcow2_l2_entries(q);
+            const uint64_t skip = span - (at & (span - 1));
+            if (skip >= len)
+                return 0;
+            at += skip;
+            len -= skip;
+            continue;
+        }
         const enum qcow2_kind kind = qcow2_kind_of(q, entry);
         if (kind == QCOW2_ZEROS || (kind == QCOW2_BACKING && !q->backing))
             rc = 0;

@@ -273,9 +273,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     if (choose_plan(im, o, err) < 0)
         return err->code;
     const int rc = im->plan == PLAN_BARE ? prepare_bare(im, o, err) : prepare_stack(im, o, err);
-    if (rc < 0)
-        return rc;
-    if (prepare_display(im, o, cfg, err) < 0)
+    if (rc < 0 || prepare_display(im, o, cfg, err) < 0 || disks_prepare(im, o, err) < 0)
         return err->code;
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
@@ -297,6 +295,8 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->firmware_vars = im->firmware_vars.data;
     cfg->firmware_vars_len = im->firmware_vars.size;
     cfg->firmware_vars_name = im->vars_path;
+    cfg->disks = im->disk;
+    cfg->disk_count = im->disk_count;
     cfg->console_ports = im->port_count ? im->port : NULL;
     cfg->console_port_count = im->port_count;
     return 0;
@@ -304,6 +304,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
 
 void images_free(struct images *im)
 {
+    disks_free(im);
     file_free(&im->kernel);
     file_free(&im->firmware);
     for (unsigned i = 0; i < im->option_rom_count; i++)

@@ -18,6 +18,7 @@ enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
 
 #define IMAGES_MODULES 8
 #define IMAGES_ROMS    4
+#define IMAGES_DISKS   24
 #define IMAGES_PORTS   (OPT_LIST_MAX + 2)
 
 struct vm_spec {
@@ -42,6 +43,8 @@ struct images {
     struct vm_spec vm[OPT_LIST_MAX];
     unsigned vm_count;
     struct cpio vms;
+    struct machine_disk disk[IMAGES_DISKS];
+    unsigned disk_count;
     const char *port[IMAGES_PORTS];
     char port_text[IMAGES_PORTS][40];
     unsigned port_count;
@@ -79,6 +82,11 @@ const char *firmware_vga_rom(const struct images *im);
 /* --firmware and its variables into im; the variables back into their file (--firmware-save). */
 int firmware_prepare(struct images *im, const struct options *o, struct err *err);
 int firmware_save(const struct options *o, struct machine *m, struct err *err);
+/* disks.c: --disk and --cdrom opened; one more by its name alone. */
+int disks_prepare(struct images *im, const struct options *o, struct err *err);
+int disks_add_file(struct images *im, const char *path, bool is_cdrom, struct err *err);
+void disks_free(struct images *im);
+
 void images_free(struct images *im);
 
 #endif

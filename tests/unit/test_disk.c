@@ -236,6 +236,28 @@ START_TEST(an_overlay_digest_depends_on_contents_not_on_order)
 }
 END_TEST
 
+START_TEST(discarding_a_huge_disk_costs_little)
+{
+    struct err err;
+    uint8_t byte = 1, got[2] = {9, 9};
+    put_file("a", "", 0);
+    ck_assert_int_eq(truncate(in_dir("a"), 1ll << 40), 0);
+    struct disk *const base = open_as("a", DISK_RAW, false);
+    struct disk *d = overlay_new(base, dir, &err);
+    ck_assert_ptr_nonnull(d);
+    disk_write(d, 1ull << 39, &byte, 1);
+    ck_assert_int_eq(disk_zero(d, 0, d->size), 0);
+    const uint64_t all = d->digest;
+    ck_assert_int_eq(disk_read(d, 1ull << 39, got, 2), 0);
+    ck_assert_uint_eq(got[0] | got[1], 0);
+    disk_write(d, 12345, &byte, 1);
+    ck_assert_uint_ne(d->digest, all);
+    disk_zero(d, 8192, 8192);
+    ck_assert_uint_eq(d->digest, all); /* the same contents */
+    disk_close(d);
+}
+END_TEST
+
 START_TEST(an_overlay_of_an_odd_size_ends_where_the_disk_ends)
 {
     struct err err;
@@ -536,6 +558,7 @@ int main(void)
         a_guest_cannot_make_a_qcow2_image_of_a_raw_one,
         an_overlay_keeps_writes_away_from_the_base,
         an_overlay_digest_depends_on_contents_not_on_order,
+        discarding_a_huge_disk_costs_little,
         an_overlay_of_an_odd_size_ends_where_the_disk_ends,
         a_full_host_is_an_io_error_for_the_guest,
         qcow2_images_take_random_writes,

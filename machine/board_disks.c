@@ -1,0 +1,24 @@
+/* machine/board_disks.c: controllers of the disks that the configuration lists (devices.def). */
+#include <errno.h>
+
+#include "devices/block/nvme.h"
+#include "machine/machine_int.h"
+
+int board_nvme(struct machine *m, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    struct disk *disk[NVME_NAMESPACES_MAX];
+    unsigned n = 0;
+
+    for (size_t i = 0; i < m->cfg.disk_count; i++) {
+        if (m->cfg.disks[i].bus != MACHINE_NVME)
+            continue;
+        if (n == NVME_NAMESPACES_MAX)
+            return err_set(err, "E-DISK-010", -ENOSPC, "more than %d NVMe disks",
+                           NVME_NAMESPACES_MAX);
+        disk[n++] = m->cfg.disks[i].disk;
+    }
+    return n ? board_plug(m, nvme_new(m->clock, &m->dma, &msi, disk, n), BOARD_ANY_SLOT, "nvme",
+                          err)
+             : 0;
+}
