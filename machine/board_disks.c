@@ -1,6 +1,7 @@
 /* machine/board_disks.c: controllers of the disks that the configuration lists (devices.def). */
 #include <errno.h>
 
+#include "devices/block/ahci.h"
 #include "devices/block/nvme.h"
 #include "machine/machine_int.h"
 
@@ -19,6 +20,24 @@ int board_nvme(struct machine *m, struct err *err)
         disk[n++] = m->cfg.disks[i].disk;
     }
     return n ? board_plug(m, nvme_new(m->clock, &m->dma, &msi, disk, n), BOARD_ANY_SLOT, "nvme",
+                          err)
+             : 0;
+}
+
+int board_ahci(struct machine *m, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    struct ahci_drive drive[AHCI_PORTS];
+    unsigned n = 0;
+
+    for (size_t i = 0; i < m->cfg.disk_count; i++) {
+        if (m->cfg.disks[i].bus != MACHINE_AHCI)
+            continue;
+        if (n == AHCI_PORTS)
+            return err_set(err, "E-DISK-010", -ENOSPC, "more than %d AHCI drives", AHCI_PORTS);
+        drive[n++] = (struct ahci_drive){m->cfg.disks[i].disk, m->cfg.disks[i].is_cdrom};
+    }
+    return n ? board_plug(m, ahci_new(m->clock, &m->dma, &msi, drive, n), BOARD_ANY_SLOT, "ahci",
                           err)
              : 0;
 }
