@@ -1,6 +1,6 @@
 /*
- * devices/block/atapi.c: a CD-ROM or DVD drive: the ATA commands of a packet device (ACS-2 7.18) and
- * packet commands (MMC-5 6, SPC-3 6).
+ * devices/block/atapi.c: a CD-ROM or DVD drive: the ATA commands of a packet device (ACS-2 7.18)
+ * and packet commands (MMC-5 6, SPC-3 6).
  *
  * Not modelled: audio, raw sectors (READ CD), several sessions, writing, DVD structures, GESN other
  * than media. A disc of more than 700 MB answers as a DVD-ROM.

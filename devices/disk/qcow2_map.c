@@ -1,6 +1,6 @@
 /*
- * devices/disk/qcow2_map.c: from a byte of the disk to a place in the file: L1 and L2 tables through
- * a small cache, plain, zero and compressed clusters, the backing file (qcow2_int.h).
+ * devices/disk/qcow2_map.c: from a byte of the disk to a place in the file: L1 and L2 tables
+ * through a small cache, plain, zero and compressed clusters, the backing file (qcow2_int.h).
  */
 #include <errno.h>
 #include <stdlib.h>
