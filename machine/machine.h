@@ -92,6 +92,12 @@ int machine_reset(struct machine *m, struct err *err); /* power-on state, kernel
 /* Run until a stop reason; at most `insns` retired instructions (sum over LPs; UINT64_MAX: no
  * limit) and `until_ns` virtual time. Returns regularly to poll input when `slice_hook` is set. */
 enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_ns);
+/* Run machines of one process in step, by windows of virtual time, until until_ns or until one of
+ * them stops: its index and why it did; -1 at until_ns. window_ns is at most the latency of what
+ * joins them (NET_HUB_LATENCY_NS). The caller may go on with the others: they are at most a window
+ * apart. */
+int machine_run_together(struct machine *const *m, unsigned count, uint64_t window_ns,
+                         uint64_t until_ns, enum machine_stop *why);
 /* Called every few million instructions and when nothing can run; returns whether input may still
  * come from outside: a machine that sleeps with no event armed stops when it may not. */
 void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque);
