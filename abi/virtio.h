@@ -1,6 +1,7 @@
 /*
  * abi/virtio.h: virtio 1.2: status and feature bits (2.1, 2.2, 6), split virtqueues (2.7), the
- * modern PCI transport (4.1), the network (5.1) and console (5.3) devices.
+ * modern PCI transport (4.1), the network (5.1), block (5.2), console (5.3) and entropy (5.4)
+ * devices.
  */
 #ifndef ABI_VIRTIO_H
 #define ABI_VIRTIO_H
@@ -187,6 +188,63 @@ struct virtio_net_hdr {
 #define VIRTIO_NET_CTRL_VLAN_ADD      0
 #define VIRTIO_NET_CTRL_VLAN_DEL      1
 
+/* Block: one queue; a request is a header, data, and one byte of status */
+#define VIRTIO_BLK_F_SEG_MAX      (1ull << 2)
+#define VIRTIO_BLK_F_RO           (1ull << 5)
+#define VIRTIO_BLK_F_BLK_SIZE     (1ull << 6)
+#define VIRTIO_BLK_F_FLUSH        (1ull << 9)
+#define VIRTIO_BLK_F_DISCARD      (1ull << 13)
+#define VIRTIO_BLK_F_WRITE_ZEROES (1ull << 14)
+
+struct virtio_blk_config {
+    uint64_t capacity; /* sectors of 512 bytes, as everywhere here */
+    uint32_t size_max;
+    uint32_t seg_max;
+    uint16_t cylinders;
+    uint8_t heads;
+    uint8_t sectors;
+    uint32_t blk_size;
+    uint8_t physical_block_exp;
+    uint8_t alignment_offset;
+    uint16_t min_io_size;
+    uint32_t opt_io_size;
+    uint8_t writeback;
+    uint8_t unused0;
+    uint16_t num_queues;
+    uint32_t max_discard_sectors;
+    uint32_t max_discard_seg;
+    uint32_t discard_sector_alignment;
+    uint32_t max_write_zeroes_sectors;
+    uint32_t max_write_zeroes_seg;
+    uint8_t write_zeroes_may_unmap;
+    uint8_t unused1[3];
+};
+
+struct virtio_blk_req {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t sector;
+};
+#define VIRTIO_BLK_T_IN           0
+#define VIRTIO_BLK_T_OUT          1
+#define VIRTIO_BLK_T_FLUSH        4
+#define VIRTIO_BLK_T_GET_ID       8
+#define VIRTIO_BLK_T_DISCARD      11
+#define VIRTIO_BLK_T_WRITE_ZEROES 13
+#define VIRTIO_BLK_ID_BYTES       20
+
+struct virtio_blk_range { /* of DISCARD and WRITE_ZEROES */
+    uint64_t sector;
+    uint32_t num_sectors;
+    uint32_t flags;
+};
+#define VIRTIO_BLK_RANGE_UNMAP 1
+
+#define VIRTIO_BLK_S_OK     0
+#define VIRTIO_BLK_S_IOERR  1
+#define VIRTIO_BLK_S_UNSUPP 2
+
+_Static_assert(sizeof(struct virtio_blk_config) == 64, "virtio_blk_config");
 _Static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio_net_hdr");
 _Static_assert(sizeof(struct virtio_net_config) == 12, "virtio_net_config");
 _Static_assert(sizeof(struct virtio_pci_common) == 56, "virtio common");
