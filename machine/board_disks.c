@@ -3,6 +3,7 @@
 
 #include "devices/block/ahci.h"
 #include "devices/block/nvme.h"
+#include "devices/virtio/virtio_blk.h"
 #include "machine/machine_int.h"
 
 int board_nvme(struct machine *m, struct err *err)
@@ -40,4 +41,22 @@ int board_ahci(struct machine *m, struct err *err)
     return n ? board_plug(m, ahci_new(m->clock, &m->dma, &msi, drive, n), BOARD_ANY_SLOT, "ahci",
                           err)
              : 0;
+}
+
+int board_virtio_blk(struct machine *m, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    unsigned n = 0;
+
+    for (size_t i = 0; i < m->cfg.disk_count; i++) {
+        if (m->cfg.disks[i].bus != MACHINE_VIRTIO)
+            continue;
+        if (n == VIRTIO_BLK_DISKS_MAX)
+            return err_set(err, "E-DISK-010", -ENOSPC, "more than %d virtio disks",
+                           VIRTIO_BLK_DISKS_MAX);
+        if (board_plug(m, virtio_blk_new(m->clock, &m->dma, &msi, m->cfg.disks[i].disk, n++),
+                       BOARD_ANY_SLOT, "virtio-blk", err))
+            return err->code;
+    }
+    return 0;
 }

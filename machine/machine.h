@@ -24,7 +24,7 @@ struct trace;
 struct vga;
 
 /* A disk and where it is plugged; the disk stays the caller's and outlives the machine. */
-enum machine_bus { MACHINE_NVME, MACHINE_AHCI };
+enum machine_bus { MACHINE_NVME, MACHINE_AHCI, MACHINE_VIRTIO };
 struct machine_disk {
     struct disk *disk;
     enum machine_bus bus;
@@ -101,8 +101,8 @@ int machine_run_together(struct machine *const *m, unsigned count, uint64_t wind
 /* Called every few million instructions and when nothing can run; returns whether input may still
  * come from outside: a machine that sleeps with no event armed stops when it may not. */
 void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque);
-/* While all LPs sleep, virtual time goes on by at most this much between calls of the slice hook, so
- * that a front end can pace it; 0: it jumps to the next event. The guest sees no difference. */
+/* While all LPs sleep, virtual time goes on by at most this much between calls of the slice hook,
+ * so that a front end can pace it; 0: it jumps to the next event. The guest sees no difference. */
 void machine_set_idle_step(struct machine *m, uint64_t ns);
 void machine_request_stop(struct machine *m); /* async-signal-safe */
 

@@ -1,8 +1,8 @@
 /*
  * --disk and --cdrom: specifications, and the disks opened as they say.
  *
- *     --disk FILE   or   --disk file=FILE,bus=nvme|ahci,format=raw|qcow2,ro,write-through,
- *                               overlay=DIR
+ *     --disk FILE   or   --disk file=FILE,bus=nvme|ahci|virtio,format=raw|qcow2,
+ *                               ro,write-through,overlay=DIR
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include "devices/disk/disk.h"
 #include "frontends/cli/images.h"
 
-static const char *const disk_keys[] = {"file", "bus",     "format", "ro", "write-through",
-                                        "overlay", NULL};
+static const char *const disk_keys[] = {"file",          "bus",     "format", "ro",
+                                        "write-through", "overlay", NULL};
 
 static const char *get_disk_key(size_t i)
 {
@@ -47,9 +47,10 @@ static int set_key(struct disk_config *c, struct machine_disk *d, const char *ke
             return err_set(err, "E-CLI-002", -EINVAL, "format=%s: raw or qcow2", value);
         c->format = value[0] == 'r' ? DISK_RAW : DISK_QCOW2;
     } else if (strcmp(key, "bus") == 0) {
-        if (strcmp(value, "nvme") != 0 && strcmp(value, "ahci") != 0)
-            return err_set(err, "E-CLI-002", -EINVAL, "bus=%s: nvme or ahci", value);
-        d->bus = value[0] == 'n' ? MACHINE_NVME : MACHINE_AHCI;
+        if (strcmp(value, "nvme") != 0 && strcmp(value, "ahci") != 0 &&
+            strcmp(value, "virtio") != 0)
+            return err_set(err, "E-CLI-002", -EINVAL, "bus=%s: nvme, ahci or virtio", value);
+        d->bus = value[0] == 'n' ? MACHINE_NVME : value[0] == 'a' ? MACHINE_AHCI : MACHINE_VIRTIO;
     } else {
         err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
         const char *near = text_nearest(key, get_disk_key);

@@ -1,4 +1,4 @@
-# What check_net.sh and full_net.sh share; sourced after lib.sh.
+# What check_virtio.sh and full_virtio.sh share; sourced after lib.sh.
 
 # get_net_guests FLAVOUR: kernel, and initramfs with virtio's modules; or the script ends
 get_net_guests()
@@ -14,7 +14,7 @@ get_net_guests()
         set -- "$@" "${m##*/}=$m"
     done <"$work/list"
     sed 's|.*/||' "$work/list" >"$work/modules"
-    "$BUILD/obj/tools/mkinitramfs" "$net_initrd" "$busybox" "$SRC/tests/boot/net_init.sh" \
+    "$BUILD/obj/tools/mkinitramfs" "$net_initrd" "$busybox" "$SRC/tests/boot/virtio_init.sh" \
         "modules=$work/modules" "$@"
 }
 

@@ -1,8 +1,8 @@
-# A stock kernel's virtio_net: DHCP and ping on the user network, ports forwarded into the guest,
-# two cards on one hub, and the same run twice.
+# A stock kernel's virtio drivers: DHCP and ping on the user network, ports forwarded into the guest,
+# two cards on one hub, a disk, and the same run twice.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
-. "$SRC/tests/boot/net_lib.sh"
+. "$SRC/tests/boot/virtio_lib.sh"
 [ -z "$CROSS" ] || { skip "networks: too slow under emulation"; exit 0; }
 get_guests
 get_net_guests cloud-amd64
@@ -13,11 +13,18 @@ else
     skip "user network: built without libslirp"
 fi
 
+seq 1 1200000 | head -c 4194304 >"$work/disk.img"
+disk=$(sha256sum <"$work/disk.img" | cut -c1-16)
+
 # The hub: frames between two cards; a second run has the same frames and the same state.
 pair()
 {
-    net "two cards on a hub, $1" pair --net hub:a --net hub:a,mac=52:56:54:00:00:22 \
-        --pcap "$work/$1.pcap" || return 1
+    net "two cards on a hub and a disk, $1" pair --net hub:a \
+        --net hub:a,mac=52:56:54:00:00:22 --pcap "$work/$1.pcap" \
+        --disk "file=$work/disk.img,bus=virtio" || return 1
+    says "disk: $disk vitrine-blk0" 'disk: keeps what is written' &&
+        [ "$disk" = "$(sha256sum <"$work/disk.img" | cut -c1-16)" ] ||
+        { not_ok "the disk's file stays as it was"; return 1; }
     says '3 packets received, 0% packet loss' 'transfer: same 1288895' \
         'eth0: 52:56:54:00:00:01 mtu 1500' 'errors 0'
 }

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# Init of the guests of check_net.sh and full_net.sh: loads virtio's modules, sets the network up and does what
-# net=... on the kernel's command line says.
+# Init of the guests of check_virtio.sh and full_virtio.sh: loads virtio's modules, sets the network
+# up and does what net=... on the kernel's command line says.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -30,6 +30,16 @@ dhcp()
     udhcpc -i eth0 -q -n -f -s /bin/lease 2>&1 | grep -E 'lease' || echo "no lease"
     ping -c 3 10.0.2.2 | tail -n 2
 }
+
+# A virtio disk: what is on it, and whether it keeps what is written.
+if [ -b /dev/vda ]; then
+    echo "disk: $(sha256sum </dev/vda | cut -c1-16) $(cat /sys/block/vda/serial)"
+    dd if=/bin/busybox of=/dev/vda bs=64k seek=3 conv=fsync 2>/dev/null
+    echo 3 >/proc/sys/vm/drop_caches
+    size=$(wc -c </bin/busybox)
+    dd if=/dev/vda bs=64k skip=3 2>/dev/null | head -c "$size" | cmp - /bin/busybox &&
+        echo "disk: keeps what is written"
+fi
 
 case $net in
 gateway)
