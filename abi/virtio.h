@@ -218,6 +218,9 @@ struct virtio_blk_config {
     uint32_t max_write_zeroes_seg;
     uint8_t write_zeroes_may_unmap;
     uint8_t unused1[3];
+    uint32_t max_secure_erase_sectors;
+    uint32_t max_secure_erase_seg;
+    uint32_t secure_erase_sector_alignment;
 };
 
 struct virtio_blk_req {
@@ -244,7 +247,7 @@ struct virtio_blk_range { /* of DISCARD and WRITE_ZEROES */
 #define VIRTIO_BLK_S_IOERR  1
 #define VIRTIO_BLK_S_UNSUPP 2
 
-_Static_assert(sizeof(struct virtio_blk_config) == 64, "virtio_blk_config");
+_Static_assert(sizeof(struct virtio_blk_config) == 72, "virtio_blk_config");
 _Static_assert(sizeof(struct virtio_net_hdr) == 12, "virtio_net_hdr");
 _Static_assert(sizeof(struct virtio_net_config) == 12, "virtio_net_config");
 _Static_assert(sizeof(struct virtio_pci_common) == 56, "virtio common");
