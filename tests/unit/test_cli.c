@@ -80,7 +80,7 @@ START_TEST(qemu_spellings_are_taken)
     ck_assert_uint_eq(opt_number(&o, OPT_ID_MEMORY), 256ull << 20);
     ck_assert_str_eq(opt_text(&o, OPT_ID_GDB), "1234");
     ck_assert_uint_eq(o.arg_count, 0);
-    ck_assert_int_lt(parse('r', "-hda disk.img"), 0);
+    ck_assert_int_lt(parse('r', "-device virtio-net-pci"), 0);
     ck_assert_str_eq(err.id, "E-CLI-007");
 }
 END_TEST

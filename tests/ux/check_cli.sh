@@ -56,7 +56,7 @@ expect "a feature that cannot be taken away" 2 "$v" run --cpu=v2,-tsc
 says 'part of every model'
 expect "completion" 0 "$v" completion bash
 expect "a port that is none" 2 "$v" run --gdb=seventy
-expect "a disk is refused, not ignored" 2 "$v" run -hda x.img
+expect "a device by name is refused, not ignored" 2 "$v" run -device nvme
 says 'E-CLI-007'
 
 # files
