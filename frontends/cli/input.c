@@ -157,7 +157,8 @@ void session_pace(struct session *s)
         if (wait_for_input(s, PACE_STEP_MS))
             s->next_poll_ns = 0;
         session_poll_input(s);
-    } else if (opt_text(&s->o, OPT_ID_REALTIME) || (idle && (s->interactive || s->display || net))) {
+    } else if (opt_text(&s->o, OPT_ID_REALTIME) ||
+               (idle && (s->interactive || s->display || net))) {
         wait_for_wall(s);
     }
 }

@@ -2,8 +2,8 @@
  * frontends/sdl/sdl.c: the machine's display in a window by SDL2.
  *
  * Keys go by position (SDL's scancodes are the usages of the HID keyboard page), so the guest's own
- * keyboard layout applies. A click into the window gives the mouse to the guest, Ctrl+Alt+G takes it
- * back. The picture is scaled to the window with its proportions kept.
+ * keyboard layout applies. A click into the window gives the mouse to the guest, Ctrl+Alt+G takes
+ * it back. The picture is scaled to the window with its proportions kept.
  * Not modelled: clipboard, full-screen switching, absolute pointers, sound.
  */
 #include "frontends/display.h"
