@@ -172,8 +172,9 @@ struct fast_forms {
     insn_fn *base[4][2]; /* NULL: flat serves */
 };
 
-/* One list per source file, ended by sem == NULL. */
-extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[];
+/* One list per source file, ended by sem == NULL. Register forms of the SSE list may leave. */
+extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[],
+    fast_sse_forms[];
 
 /* fast_branch.c: handler of a block-ending row in 64-bit or flat 32-bit mode, or NULL. */
 insn_fn *fast_branch(const struct block *b, const struct insn *i);
