@@ -62,34 +62,30 @@ void h_dead(PARAMS)
 
 /* ---- forms by row ---- */
 static const struct fast_forms *forms_of[4096];
+static bool forms_leave[4096]; /* register forms too may fault */
 static bool forms_ready;
 
-static void forms_add(const struct fast_forms *list)
+static void forms_add(const struct fast_forms *list, bool leaves)
 {
     for (; list->sem; list++) {
         for (unsigned n = 0; n < isa_row_count; n++) {
             if (isa_rows[n].sem == list->sem)
-                forms_of[n] = list;
+                forms_of[n] = list, forms_leave[n] = leaves;
         }
     }
 }
 
 static void forms_build(void)
 {
-    forms_add(fast_alu_forms);
-    forms_add(fast_alu2_forms);
-    forms_add(fast_mov_forms);
-    forms_add(fast_vec_forms);
+    forms_add(fast_alu_forms, false);
+    forms_add(fast_alu2_forms, false);
+    forms_add(fast_mov_forms, false);
+    forms_add(fast_sse_forms, true);
+    forms_add(fast_avx_forms, true);
     forms_ready = true;
 }
 
 enum form { FORM_NONE, FORM_REG, FORM_BASE, FORM_FLAT, FORM_GEN };
-
-/* Its register form may fault: vector registers that are not enabled, floating point. */
-static bool is_vector(const struct isa_row *r)
-{
-    return r->feature >= F_SSE && r->feature <= F_F16C;
-}
 
 static bool uses_stack(const struct isa_row *r)
 {
@@ -158,7 +154,7 @@ static void assign_one(const struct engine *e, struct block *b, struct insn *i, 
     if (!i->fn) {
         i->fn = h_sem;
         *live = FL_ARITH;
-    } else if (form == FORM_REG && !uses_stack(r) && !is_vector(r)) {
+    } else if (form == FORM_REG && !uses_stack(r) && !forms_leave[i->op]) {
         *live = (*live & ~changed) | r->fl_read;
     } else {
         *live = FL_ARITH; /* may fault or leave */

@@ -172,9 +172,9 @@ struct fast_forms {
     insn_fn *base[4][2]; /* NULL: flat serves */
 };
 
-/* One list per source file, ended by sem == NULL. */
+/* One list per source file, ended by sem == NULL. Register forms of the last two may leave. */
 extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[],
-    fast_vec_forms[];
+    fast_sse_forms[], fast_avx_forms[];
 
 /* fast_branch.c: handler of a block-ending row in 64-bit or flat 32-bit mode, or NULL. */
 insn_fn *fast_branch(const struct block *b, const struct insn *i);
