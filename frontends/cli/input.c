@@ -111,9 +111,7 @@ void session_poll_input(struct session *s)
 static unsigned wait_for_input(struct session *s, uint64_t ms)
 {
     fflush(s->consoles.out);
-    if (s->net.has_outside)
-        return net_poll(&s->net, s->reads_stdin, (int)ms);
-    return term_wait((int)ms) && s->reads_stdin ? NET_POLL_STDIN : 0;
+    return net_poll(&s->net, s->reads_stdin, (int)ms);
 }
 
 /* Sleep until the wall has caught up with virtual time, or something comes in. */

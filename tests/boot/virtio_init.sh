@@ -54,6 +54,13 @@ serve)
     nc -l -p 81 -e sh -c 'cat >/tmp/got'
     echo "got: $(wc -c </tmp/got) bytes $(sha256sum </tmp/got | cut -c1-16)"
     ;;
+fetch)
+    # through the gateway to a server on the host
+    dhcp
+    wget -q -O /tmp/got "$url" || { echo "no connection"; : >/tmp/got; }
+    echo "fetched: $(wc -c </tmp/got) $(sha256sum </tmp/got | cut -c1-16)"
+    nslookup "${host:-vitrine}" 10.0.2.3 2>&1 | tail -n 3
+    ;;
 pair)
     # two cards on one hub, each in a name space of its own
     mkdir -p /var/run /run/netns
