@@ -13,6 +13,19 @@ else
     skip "user network: built without libslirp"
 fi
 
+# The firmware's own driver.
+if [ -z "$GUEST_CC" ]; then
+    skip "SeaBIOS boots from a virtio disk: no x86-64 compiler"
+elif [ ! -f /usr/share/seabios/bios-256k.bin ]; then
+    skip "SeaBIOS boots from a virtio disk: no package seabios"
+else
+    $GUEST_CC -m32 -c -o "$work/mbr.o" "$SRC/tests/boot/mbr.S" &&
+        ${OBJCOPY:-objcopy} -O binary -j .text "$work/mbr.o" "$work/mbr.img" &&
+        truncate -s 1M "$work/mbr.img"
+    expect "SeaBIOS boots from a virtio disk" 0 "$VITRINE" run --bare --headless --timeout=60s \
+        --firmware seabios --disk "file=$work/mbr.img,bus=virtio" && says 'VITRINE-MBR-OK'
+fi
+
 seq 1 1200000 | head -c 4194304 >"$work/disk.img"
 disk=$(sha256sum <"$work/disk.img" | cut -c1-16)
 
