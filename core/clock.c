@@ -11,7 +11,7 @@
 
 #include "lib/log.h"
 
-#define CLOCK_EVENTS_MAX 64
+#define CLOCK_EVENTS_MAX 128
 
 struct clock {
     uint64_t base_ns;

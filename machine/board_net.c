@@ -1,5 +1,9 @@
-/* machine/board_net.c: the network cards of the board (machine_config.nics) and their back ends. */
+/*
+ * machine/board_net.c: the network cards of the board (machine_config.nics) with their back ends,
+ * and virtio-rng.
+ */
 #include "devices/net/virtio_net.h"
+#include "devices/virtio/virtio_rng.h"
 #include "machine/machine_int.h"
 
 static int add_card(struct machine *m, const struct net_card_config *cfg, struct err *err)
@@ -21,4 +25,12 @@ int board_nics(struct machine *m, struct err *err)
             return err->code;
     }
     return 0;
+}
+
+int board_rng(struct machine *m, struct err *err)
+{
+    const struct msi_sink msi = apic_net_msi(m->net);
+    return m->cfg.rng ? board_plug(m, virtio_rng_new(&m->dma, &msi, m->cfg.seed), BOARD_ANY_SLOT,
+                                   "virtio-rng", err)
+                      : 0;
 }

@@ -35,7 +35,8 @@ struct machine_config {
     uint64_t memory;       /* bytes; multiple of 1 MiB */
     unsigned smp;          /* 1..16 */
     const char *cpu_model; /* "MODEL[,+feature,-feature]"; NULL: v2 */
-    uint64_t seed;         /* of the processors' random-number generators */
+    uint64_t seed;         /* of the processors' random-number generators, and of virtio-rng */
+    bool rng;              /* virtio-rng */
     uint64_t quantum;      /* instructions of a turn when smp > 1; 0: default */
     uint64_t rtc_epoch;    /* seconds since 1970 that the RTC starts with; fixed default */
     const void *kernel;    /* bzImage, ELF multiboot 1 or PVH: found by content */

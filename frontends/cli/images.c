@@ -280,6 +280,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->quantum = opt_number(o, OPT_ID_QUANTUM);
     cfg->cpu_model = opt_text(o, OPT_ID_CPU);
     cfg->seed = opt_number(o, OPT_ID_SEED);
+    cfg->rng = opt_text(o, OPT_ID_RNG);
     cfg->kernel = im->kernel_bytes;
     cfg->kernel_len = im->kernel_len;
     cfg->kernel_name = im->kernel_name;

@@ -34,7 +34,8 @@ pair()
 {
     net "two cards on a hub and a disk, $1" pair --net hub:a \
         --net hub:a,mac=52:56:54:00:00:22 --pcap "$work/$1.pcap" \
-        --disk "file=$work/disk.img,bus=virtio" || return 1
+        --disk "file=$work/disk.img,bus=virtio" --rng || return 1
+    says '^rng: [0-9a-f]' || return 1
     says "disk: $disk vitrine-blk0" 'disk: keeps what is written' &&
         [ "$disk" = "$(sha256sum <"$work/disk.img" | cut -c1-16)" ] ||
         { not_ok "the disk's file stays as it was"; return 1; }

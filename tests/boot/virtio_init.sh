@@ -41,6 +41,11 @@ if [ -b /dev/vda ]; then
         echo "disk: keeps what is written"
 fi
 
+# Entropy: the device's bytes are the seed's.
+if [ -c /dev/hwrng ] && grep -q virtio /sys/class/misc/hw_random/rng_current; then
+    echo "rng: $(head -c 16 /dev/hwrng | sha256sum | cut -c1-16)"
+fi
+
 case $net in
 gateway)
     dhcp

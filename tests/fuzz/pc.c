@@ -9,6 +9,8 @@
 #include "abi/multiboot.h"
 #include "cpu/sys/sys.h"
 #include "devices/boot/boot.h"
+#include "devices/disk/disk.h"
+#include "devices/net/virtio_net.h"
 #include "tests/fuzz/pc.h"
 
 static struct machine *machine;
@@ -51,6 +53,13 @@ struct machine *pc_reset(void)
     struct err err;
     err_clear(&err);
     if (!machine) {
+        static struct net_card_config nics[2];
+        struct net_hub *const hub = net_hub_new();
+        for (unsigned i = 0; i < 2; i++)
+            nics[i] = (struct net_card_config){
+                .index = i, .mac = {2, 0, 0, 0, 0, (uint8_t)i}, .backend = net_hub_port(hub)};
+        static struct machine_disk disk;
+        disk = (struct machine_disk){memdisk_new(1 << 20), MACHINE_VIRTIO, false};
         struct machine_config cfg = {.memory = PC_MEMORY,
                                      .smp = 2,
                                      .kernel_name = "kernel",
@@ -58,6 +67,11 @@ struct machine *pc_reset(void)
                                      .console_port_count = 2,
                                      .test_devices = true,
                                      .display = true,
+                                     .nics = nics,
+                                     .nic_count = 2,
+                                     .disks = &disk,
+                                     .disk_count = 1,
+                                     .rng = true,
                                      .output = discard};
         cfg.kernel = make_kernel(&cfg.kernel_len);
         machine = machine_new(&cfg, &err);
