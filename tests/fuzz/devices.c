@@ -4,8 +4,11 @@
  * into itself, so that descriptor tables mean something. An operation is 12 bytes: what, size,
  * offset (2), value (8).
  */
+#include <stdlib.h>
+
 #include "abi/pci.h"
 #include "devices/pci/pci.h"
+#include "devices/video/vga.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pc.h"
 
@@ -97,6 +100,19 @@ static void operate(struct machine *m, const uint8_t *op)
     }
 }
 
+/* What a front end does with the display, whatever its registers say. */
+static void show(struct machine *m)
+{
+    static uint32_t pixels[VGA_MAX_WIDTH * VGA_MAX_HEIGHT];
+    static struct vga_text text;
+    unsigned w, h;
+    vga_size(m->vga, &w, &h);
+    if (w > VGA_MAX_WIDTH || h > VGA_MAX_HEIGHT || !w || !h)
+        abort();
+    vga_render(m->vga, pixels, w);
+    vga_text(m->vga, &text);
+}
+
 static void one(const uint8_t *data, size_t len)
 {
     struct machine *const m = pc_reset();
@@ -105,6 +121,7 @@ static void one(const uint8_t *data, size_t len)
     for (size_t at = 0; at + OP_BYTES <= len; at += OP_BYTES)
         operate(m, data + at);
     m->stopping = false;
+    show(m);
     machine_hash(m);
 }
 
