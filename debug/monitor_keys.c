@@ -1,5 +1,5 @@
 /*
- * Monitor: keys into the keyboard of the machine, named as in devices/chipset/keys.def; see monitor.h.
+ * Monitor: keys into the keyboard, by the names of devices/chipset/keys.def; see monitor.h.
  */
 #include <string.h>
 
