@@ -54,7 +54,8 @@ static bool find_vars(char *out, size_t size, const char *code)
 
 int firmware_prepare(struct images *im, const struct options *o, struct err *err)
 {
-    const char *const path = path_of(opt_text(o, OPT_ID_FIRMWARE), err);
+    const char *const name = opt_text(o, OPT_ID_FIRMWARE);
+    const char *const path = path_of(name ? name : "seabios", err);
     const char *const vars = opt_text(o, OPT_ID_FIRMWARE_VARS);
 
     if (!path)

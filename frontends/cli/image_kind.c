@@ -1,6 +1,7 @@
 /*
  * What a file is, by its first bytes.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "frontends/cli/images.h"
@@ -35,5 +36,19 @@ enum image_kind image_kind_of(const uint8_t *b, size_t size)
     if (has(b, size, 0, "QFI\xfb", 4) || has(b, size, 0, "vhdxfile", 8) ||
         has(b, size, 0, "conectix", 8) || has(b, size, 510, "\x55\xaa", 2))
         return IMAGE_DISK;
+    if (has(b, size, 0x8001, "CD001", 5))
+        return IMAGE_CDROM;
     return size && is_text(b, size < 4096 ? size : 4096) ? IMAGE_TEXT : IMAGE_UNKNOWN;
+}
+
+enum image_kind image_kind_of_file(const char *path)
+{
+    static uint8_t head[65536];
+    FILE *const f = fopen(path, "rbe");
+
+    if (!f)
+        return IMAGE_UNKNOWN;
+    const size_t n = fread(head, 1, sizeof(head), f);
+    fclose(f);
+    return image_kind_of(head, n);
 }

@@ -137,9 +137,9 @@ static int refuse_kind(const char *path, enum image_kind kind, struct err *err)
         err_set(err, "E-BOOT-001", -ENOEXEC, "%s is an archive or compressed, no kernel", path);
         return err_hint(err, "an initial RAM disk is given with --initrd");
     case IMAGE_DISK:
-        err_set(err, "E-CLI-007", -ENOEXEC, "%s: booting disk images is not part of this build",
-                path);
-        return err_hint(err, "give a kernel and an initrd");
+    case IMAGE_CDROM:
+        err_set(err, "E-BOOT-001", -ENOEXEC, "%s is a disk image, no kernel", path);
+        return err_hint(err, "boot it with: vitrine run %s", path);
     default:
         return err_set(err, "E-BOOT-001", -ENOEXEC, "%s is neither a bzImage nor an ELF file",
                        path);
@@ -149,8 +149,15 @@ static int refuse_kind(const char *path, enum image_kind kind, struct err *err)
 static int prepare_bare(struct images *im, const struct options *o, struct err *err)
 {
     const char *path = opt_text(o, OPT_ID_KERNEL) ? opt_text(o, OPT_ID_KERNEL) : o->args[0];
-    const bool firmware = opt_text(o, OPT_ID_FIRMWARE);
+    const enum image_kind named = o->arg_count ? image_kind_of_file(o->args[0]) : IMAGE_UNKNOWN;
+    const bool is_disk = named == IMAGE_DISK || named == IMAGE_CDROM;
+    const bool firmware = opt_text(o, OPT_ID_FIRMWARE) || is_disk;
 
+    if (is_disk) { /* vitrine run IMAGE */
+        if (disks_add_file(im, path, named == IMAGE_CDROM, err) < 0)
+            return err->code;
+        path = NULL;
+    }
     if (firmware && (firmware_prepare(im, o, err) < 0 ||
                      add_list(opt_text(o, OPT_ID_OPTION_ROM), OPT_ID_OPTION_ROM, im->option_rom,
                               im->option_roms, &im->option_rom_count, IMAGES_ROMS, err) < 0))

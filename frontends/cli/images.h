@@ -60,10 +60,13 @@ enum image_kind {
     IMAGE_BZIMAGE,
     IMAGE_ELF,
     IMAGE_CPIO, /* also compressed: an initial RAM disk */
-    IMAGE_DISK, /* qcow2, VHD, VHDX, or with a boot sector */
+    IMAGE_DISK,  /* qcow2, VHD, VHDX, or with a boot sector */
+    IMAGE_CDROM, /* ISO 9660 without one */
     IMAGE_TEXT,
 };
 enum image_kind image_kind_of(const uint8_t *bytes, size_t size);
+/* Of a file, by its first 64 KiB; IMAGE_UNKNOWN when it cannot be read. */
+enum image_kind image_kind_of_file(const char *path);
 
 /* Parse one --vm value. */
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err);

@@ -26,6 +26,9 @@ static int apply_machine_file(struct session *s, struct file *text, char letter,
 {
     const char *path = s->o.args[0];
 
+    const enum image_kind kind = image_kind_of_file(path);
+    if (kind == IMAGE_DISK || kind == IMAGE_CDROM)
+        return 0; /* may be larger than memory */
     if (file_read(text, path, 1u << 30, err) < 0)
         return err_wrap(err, "cannot load %s", path);
     if (text->size > CONFIG_LIMIT || image_kind_of(text->data, text->size) != IMAGE_TEXT) {

@@ -20,12 +20,16 @@ for d in $(ls /sys/block | grep -E '^(nvme|sd|sr)'); do
     echo "SUM $d $(head -c 4194304 /dev/$d | sha256sum | cut -c1-16)"
     [ "$(cat /sys/block/$d/ro)" = 0 ] && case $d in sr*) false ;; *) true ;; esac || continue
     # a file system that the host made: read, fill, look again after a new mount
-    mkdir -p /mnt && mount -t ext4 /dev/$d /mnt || continue
+    fs=/dev/$d
+    for part in /dev/${d}1 /dev/${d}p1; do
+        [ ! -e $part ] || fs=$part
+    done
+    mkdir -p /mnt && mount -t ext4 $fs /mnt || continue
     echo "FILE $d $(cat /mnt/hello)"
     cp /bin/busybox /mnt/b && mkdir /mnt/d && seq 1 20000 >/mnt/d/seq
     umount /mnt
     echo 3 >/proc/sys/vm/drop_caches
-    mount -t ext4 /dev/$d /mnt && cmp /bin/busybox /mnt/b &&
+    mount -t ext4 $fs /mnt && cmp /bin/busybox /mnt/b &&
         [ "$(tail -n 1 /mnt/d/seq)" = 20000 ] && echo "FS $d same"
     rm /mnt/b
     fstrim -v /mnt 2>&1 | sed "s/^/TRIM $d /"
