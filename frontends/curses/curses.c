@@ -2,7 +2,8 @@
  * frontends/curses/curses.c: the display's text modes in a terminal by ncurses.
  *
  * Characters of code page 437 are shown in Unicode, colours by the 16 of the terminal. Letters that
- * are typed become the keys of a US keyboard that give them. Ctrl-A x leaves, Ctrl-A a sends itself.
+ * are typed become the keys of a US keyboard that give them. Ctrl-A x leaves, Ctrl-A a sends
+ * Ctrl-A.
  * Not modelled: mouse, keys that a terminal does not tell (key releases, lone modifiers), blinking.
  */
 #include "frontends/display.h"
