@@ -239,13 +239,13 @@ ALU_INLINE bool host_rounds(const struct cpu *c)
     }                                                                                   \
     ALU_INLINE bool add_ok##bits(utype a, utype b, utype r)                             \
     {                                                                                   \
-        if (LIKELY(normal##bits(a) & normal##bits(b) & big##bits(r)))                   \
+        if (LIKELY((int)normal##bits(a) & (int)normal##bits(b) & (int)big##bits(r)))    \
             return true;                                                                \
         return plain##bits(a) && plain##bits(b) && (big##bits(r) || zero##bits(r));     \
     }                                                                                   \
     ALU_INLINE bool mul_ok##bits(utype a, utype b, utype r)                             \
     {                                                                                   \
-        if (LIKELY(normal##bits(a) & normal##bits(b) & big##bits(r)))                   \
+        if (LIKELY((int)normal##bits(a) & (int)normal##bits(b) & (int)big##bits(r)))    \
             return true;                                                                \
         return plain##bits(a) && plain##bits(b) && (zero##bits(a) || zero##bits(b));    \
     }                                                                                   \
