@@ -22,12 +22,12 @@
 #include "frontends/display.h"
 #include "lib/log.h"
 
-#define POLL_EVERY_NS    2000000ull    /* terminal and gdb are looked at this often */
-#define PANIC_LINGER_NS  2000000000ull /* virtual time for the rest of a panic message */
-#define NET_IDLE_STEP_NS 5000000ull    /* of virtual time: how late the outside may be heard */
-#define RESET_LIMIT      100
-#define SIGNAL_SEGV      11
-#define INPUT_LIMIT      (1ull << 20)
+#define POLL_EVERY_NS   2000000ull    /* terminal and gdb are looked at this often */
+#define PANIC_LINGER_NS 2000000000ull /* virtual time for the rest of a panic message */
+#define IDLE_STEP_NS    5000000ull    /* idle virtual time between looks at the wall */
+#define RESET_LIMIT     100
+#define SIGNAL_SEGV     11
+#define INPUT_LIMIT     (1ull << 20)
 
 uint64_t host_now_ns(void)
 {
@@ -226,7 +226,6 @@ static int open_machine(struct session *s, struct err *err)
         return err->code;
     }
     machine_set_slice_hook(s->machine, on_slice, s);
-    machine_set_idle_step(s->machine, s->net.has_outside ? NET_IDLE_STEP_NS : 0);
     consoles_bind_input(&s->consoles, machine_input(s->machine));
     return 0;
 }
@@ -267,6 +266,8 @@ int session_open(struct session *s, struct err *err)
     const bool headless = opt_text(&s->o, OPT_ID_HEADLESS) || s->images.plan == PLAN_DEMO;
     s->reads_stdin = !headless && !typed && !(s->display && s->display_ops->owns_terminal);
     s->interactive = s->reads_stdin && term_is_tty();
+    if (s->net.has_outside || s->interactive || s->display || opt_text(&s->o, OPT_ID_REALTIME))
+        machine_set_idle_step(s->machine, IDLE_STEP_NS);
     s->start_ns = host_now_ns();
     if (opt_text(&s->o, OPT_ID_TIMEOUT))
         s->deadline_ns = s->start_ns + opt_number(&s->o, OPT_ID_TIMEOUT);

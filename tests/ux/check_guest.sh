@@ -55,6 +55,27 @@ guest 11
 printf 'type this q' >"$work/typed"
 run "typed input arrives" 0 --input="$work/typed" --input-after=ready --timeout=20s
 says 'type this q'
+# Sleeping takes as long as it says only when somebody looks.
+guest 14
+took() # NAME LEAST MOST COMMAND...: wall time in milliseconds
+{
+    what=$1 least=$2 most=$3
+    shift 3
+    begin=$(date +%s%N)
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    rc=$?
+    ms=$((($(date +%s%N) - begin) / 1000000))
+    if [ $rc -eq 0 ] && [ $ms -ge "$least" ] && [ $ms -le "$most" ]; then ok "$what"; else
+        not_ok "$what: exit $rc, $ms ms"; fi
+}
+took "half a second of sleep takes half a second with --realtime" 450 20000 \
+    "$v" run --bare --headless --kernel="$work/g" --timeout=60s --realtime
+if command -v script >/dev/null; then
+    took "and at a terminal" 450 20000 script -q -e -c \
+        "$v run --bare --kernel=$work/g --timeout=60s" /dev/null
+else
+    skip "half a second at a terminal: no script (Debian: bsdutils)"
+fi
 guest 12
 run "a guest that resets for ever is an error, not a hang" 1 --timeout=60s
 says 'resets itself'

@@ -59,6 +59,53 @@ guest:
 1:  hlt
     jmp 1b
 
+#elif CASE == 14 /* sleeps through 50 ticks of 10 ms */
+    .set PIC, 0x20
+    .set PIT, 0x40
+guest:
+    mov $tick, %eax
+    mov %cs, %ecx
+    mov %ax, idt + 8 * 0x20
+    mov %cx, idt + 8 * 0x20 + 2
+    movw $0x8e00, idt + 8 * 0x20 + 4
+    shr $16, %eax
+    mov %ax, idt + 8 * 0x20 + 6
+    lidt idt_desc
+    mov $0x11, %al /* ICW1-ICW4: cascaded, vectors from 0x20; only the timer unmasked */
+    outb %al, $PIC
+    mov $0x20, %al
+    outb %al, $PIC + 1
+    mov $4, %al
+    outb %al, $PIC + 1
+    mov $1, %al
+    outb %al, $PIC + 1
+    mov $0xfe, %al
+    outb %al, $PIC + 1
+    mov $0x34, %al /* counter 0, mode 2 */
+    outb %al, $PIT + 3
+    mov $11932 & 0xff, %al
+    outb %al, $PIT
+    mov $11932 >> 8, %al
+    outb %al, $PIT
+    xor %ebx, %ebx
+    sti
+1:  hlt
+    cmp $50, %ebx
+    jb 1b
+    xor %eax, %eax
+    jmp leave_with
+tick:
+    inc %ebx
+    mov $0x20, %al
+    outb %al, $PIC
+    iret
+    .balign 8
+idt:
+    .skip 8 * 0x21
+idt_desc:
+    .word 8 * 0x21 - 1
+    .long idt
+
 #elif CASE == 5 /* runs for ever */
 guest:
     mov $hello, %esi
