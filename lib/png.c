@@ -5,21 +5,17 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/bytes.h"
+
 #define CHUNK_EXTRA 12 /* length, type, CRC */
 #define HEADER_LEN  13
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (unsigned i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
 
 /* A chunk whose data is already at p + 8; returns its end. */
 static uint8_t *finish_chunk(uint8_t *p, const char *type, size_t len)
 {
-    put32(p, (uint32_t)len);
+    put_be32(p, (uint32_t)len);
     memcpy(p + 4, type, 4);
-    put32(p + 8 + len, (uint32_t)crc32(crc32(0, NULL, 0), p + 4, (uInt)(len + 4)));
+    put_be32(p + 8 + len, (uint32_t)crc32(crc32(0, NULL, 0), p + 4, (uInt)(len + 4)));
     return p + len + CHUNK_EXTRA;
 }
 
@@ -58,8 +54,8 @@ uint8_t *png_encode(const uint32_t *xrgb, unsigned width, unsigned height, size_
     memcpy(p, signature, sizeof signature);
     p += sizeof signature;
     memset(p + 8, 0, HEADER_LEN);
-    put32(p + 8, width);
-    put32(p + 12, height);
+    put_be32(p + 8, width);
+    put_be32(p + 12, height);
     p[16] = 8; /* bits a sample */
     p[17] = 2; /* RGB */
     p = finish_chunk(p, "IHDR", HEADER_LEN);

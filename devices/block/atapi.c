@@ -9,30 +9,10 @@
 #include <string.h>
 
 #include "devices/block/ahci_int.h"
+#include "lib/bytes.h"
 #include "lib/log.h"
 
 #define CD_MAX_SECTORS 360000u /* 80 minutes */
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-static uint32_t be16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-static void put_be32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
-}
-static void put_be16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
 
 static void check_condition(struct ata_cmd *c, uint32_t sense)
 {
@@ -66,7 +46,7 @@ static void inquiry(struct ata_cmd *c, const uint8_t *k)
         return;
     }
     memcpy(b + 8, "VITRINE CD-ROM          1   ", 28);
-    reply(c, b, sizeof b, be16(k + 3));
+    reply(c, b, sizeof b, get_be16(k + 3));
 }
 
 static void request_sense(struct ata_cmd *c, const uint8_t *k)
@@ -80,7 +60,8 @@ static void request_sense(struct ata_cmd *c, const uint8_t *k)
 
 static void read_sectors(struct ata_cmd *c, const uint8_t *k)
 {
-    const uint32_t lba = be32(k + 2), n = k[0] == MMC_READ_12 ? be32(k + 6) : be16(k + 7);
+    const uint32_t lba = get_be32(k + 2),
+                   n = k[0] == MMC_READ_12 ? get_be32(k + 6) : get_be16(k + 7);
     struct xfer x;
     if (lba > sectors(c) || n > sectors(c) - lba) {
         check_condition(c, SENSE_BAD_LBA);
@@ -134,7 +115,7 @@ static void read_toc(struct ata_cmd *c, const uint8_t *k)
         return;
     }
     put_be16(b, len - 2);
-    reply(c, b, len, be16(k + 7));
+    reply(c, b, len, get_be16(k + 7));
 }
 
 static void get_configuration(struct ata_cmd *c, const uint8_t *k)
@@ -148,11 +129,11 @@ static void get_configuration(struct ata_cmd *c, const uint8_t *k)
         0x00, 0x1f, 0x01, 0,                                     /* DVD read */
     };
     uint8_t b[8 + sizeof features] = {0};
-    const uint32_t from = be16(k + 2), how = k[1] & 3;
+    const uint32_t from = get_be16(k + 2), how = k[1] & 3;
     const uint32_t profile = !has_medium(c) ? 0 : sectors(c) > CD_MAX_SECTORS ? 0x10 : 8;
     size_t len = 8;
     for (size_t at = 0; at < sizeof features; at += 4u + features[at + 3]) {
-        const uint32_t code = be16(features + at);
+        const uint32_t code = get_be16(features + at);
         const bool current = code != 0x1e && code != 0x1f ? has_medium(c) || code < 4
                              : code == 0x1e               ? profile == 8
                                                           : profile == 0x10;
@@ -168,7 +149,7 @@ static void get_configuration(struct ata_cmd *c, const uint8_t *k)
     }
     put_be32(b, (uint32_t)len - 4);
     put_be16(b + 6, profile);
-    reply(c, b, len, be16(k + 7));
+    reply(c, b, len, get_be16(k + 7));
 }
 
 static void event_status(struct ata_cmd *c, const uint8_t *k)
@@ -181,11 +162,11 @@ static void event_status(struct ata_cmd *c, const uint8_t *k)
     if (!(k[4] & 0x10)) { /* no class that we have */
         b[1] = 2;
         b[2] = 0x80;
-        reply(c, b, 4, be16(k + 7));
+        reply(c, b, 4, get_be16(k + 7));
         return;
     }
     b[5] = (uint8_t)((has_medium(c) ? 2 : 0) | (c->p->ejected ? 1 : 0));
-    reply(c, b, sizeof b, be16(k + 7));
+    reply(c, b, sizeof b, get_be16(k + 7));
 }
 
 static void mode_sense(struct ata_cmd *c, const uint8_t *k)
@@ -216,14 +197,14 @@ static void mode_sense(struct ata_cmd *c, const uint8_t *k)
     }
     put_be16(b, (uint32_t)len - 2);
     b[2] = has_medium(c) ? 1 : 0x70;
-    reply(c, b, len, be16(k + 7));
+    reply(c, b, len, get_be16(k + 7));
 }
 
 static void disc_information(struct ata_cmd *c, const uint8_t *k)
 {
     uint8_t b[34] = {0, 32, 0x0e, 1, 1, 1, 1, 0x20};
     memset(b + 16, 0xff, 8);
-    reply(c, b, sizeof b, be16(k + 7));
+    reply(c, b, sizeof b, get_be16(k + 7));
 }
 
 static void start_stop(struct ata_cmd *c, const uint8_t *k)
@@ -303,7 +284,7 @@ static void packet(struct ata_cmd *c)
         break;
     case MMC_MECHANISM_STATUS: {
         uint8_t b[8] = {0, 0, 0, 0, 0, 1};
-        reply(c, b, sizeof b, be16(k + 8));
+        reply(c, b, sizeof b, get_be16(k + 8));
         break;
     }
     default:

@@ -5,20 +5,9 @@
 #include <string.h>
 
 #include "devices/block/nvme_int.h"
+#include "lib/bytes.h"
 #include "lib/log.h"
 
-static void put16(uint8_t *p, uint16_t v)
-{
-    memcpy(p, &v, 2);
-}
-static void put32(uint8_t *p, uint32_t v)
-{
-    memcpy(p, &v, 4);
-}
-static void put64(uint8_t *p, uint64_t v)
-{
-    memcpy(p, &v, 8);
-}
 /* Text fields are padded with blanks. */
 static void put_text(uint8_t *p, size_t size, const char *text)
 {
@@ -103,31 +92,31 @@ static struct nvme_result delete_cq(struct nvme *n, const struct nvme_sqe *c)
 
 static void identify_controller(const struct nvme *n, uint8_t *p)
 {
-    put16(p + NVME_IDC_VID, NVME_PCI_VENDOR);
-    put16(p + NVME_IDC_SSVID, NVME_PCI_VENDOR);
+    put_le16(p + NVME_IDC_VID, NVME_PCI_VENDOR);
+    put_le16(p + NVME_IDC_SSVID, NVME_PCI_VENDOR);
     put_text(p + NVME_IDC_SERIAL, 20, "VITRINE0001");
     put_text(p + NVME_IDC_MODEL, 40, "Vitrine NVMe");
     put_text(p + NVME_IDC_FIRMWARE, 8, "1");
     p[NVME_IDC_RAB] = 6;
     p[NVME_IDC_OUI + 2] = 0x02; /* locally administered */
     p[NVME_IDC_MDTS] = NVME_MDTS;
-    put32(p + NVME_IDC_VERSION, NVME_VERSION_1_4);
+    put_le32(p + NVME_IDC_VERSION, NVME_VERSION_1_4);
     p[NVME_IDC_TYPE] = 1; /* I/O controller */
     p[NVME_IDC_ACL] = 3;
     p[NVME_IDC_AERL] = NVME_EVENTS - 1;
     p[NVME_IDC_FRMW] = 1 << 1 | 1;     /* one slot, read-only */
     p[NVME_IDC_LPA] = 1 << 1 | 1 << 2; /* commands supported; offsets */
     p[NVME_IDC_ELPE] = NVME_ERRORS - 1;
-    put16(p + NVME_IDC_WCTEMP, 343);
-    put16(p + NVME_IDC_CCTEMP, 353);
+    put_le16(p + NVME_IDC_WCTEMP, 343);
+    put_le16(p + NVME_IDC_CCTEMP, 353);
     p[NVME_IDC_SQES] = 6 << 4 | 6;
     p[NVME_IDC_CQES] = 4 << 4 | 4;
-    put32(p + NVME_IDC_NN, n->disks);
-    put16(p + NVME_IDC_ONCS, NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES);
+    put_le32(p + NVME_IDC_NN, n->disks);
+    put_le16(p + NVME_IDC_ONCS, NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES);
     p[NVME_IDC_VWC] = 3 << 1 | 1; /* a volatile cache; flush takes the broadcast identifier */
     strcpy((char *)p + NVME_IDC_SUBNQN,
            "nqn.2014-08.org.nvmexpress:uuid:76697472-696e-4500-8000-000000000001");
-    put16(p + NVME_IDC_POWER0, 500); /* 5 W */
+    put_le16(p + NVME_IDC_POWER0, 500); /* 5 W */
 }
 
 static void put_eui64(uint8_t *p, uint32_t nsid)
@@ -143,9 +132,9 @@ static void put_eui64(uint8_t *p, uint32_t nsid)
 static void identify_namespace(const struct nvme *n, uint32_t nsid, uint8_t *p)
 {
     const struct disk *const d = n->disk[nsid - 1];
-    put64(p + NVME_IDN_SIZE, d->size / DISK_SECTOR);
-    put64(p + NVME_IDN_CAPACITY, d->size / DISK_SECTOR);
-    put64(p + NVME_IDN_USED, d->size / DISK_SECTOR);
+    put_le64(p + NVME_IDN_SIZE, d->size / DISK_SECTOR);
+    put_le64(p + NVME_IDN_CAPACITY, d->size / DISK_SECTOR);
+    put_le64(p + NVME_IDN_USED, d->size / DISK_SECTOR);
     p[NVME_IDN_DLFEAT] = 1 << 3 | 1; /* deallocated blocks read as zeros, Write Zeroes does it */
     p[NVME_IDN_NSATTR] = d->read_only;
     put_eui64(p + NVME_IDN_EUI64, nsid);
@@ -170,7 +159,7 @@ static struct nvme_result identify(struct nvme *n, const struct nvme_sqe *c)
         if (nsid >= NVME_BROADCAST - 1)
             return NVME_FAIL(NVME_INVALID_NAMESPACE);
         for (uint32_t i = nsid, at = 0; i < n->disks; i++, at += 4)
-            put32(page + at, i + 1);
+            put_le32(page + at, i + 1);
         break;
     case NVME_CNS_DESCRIPTORS:
         if (!is_there)

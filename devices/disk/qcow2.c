@@ -40,34 +40,34 @@ static int refuse(const struct qcow2 *q, struct err *err, const char *what)
 
 static int parse_v2(struct qcow2 *q, const uint8_t *h, struct err *err)
 {
-    q->version = qcow2_get32(h + QCOW2_H_VERSION);
+    q->version = get_be32(h + QCOW2_H_VERSION);
     if (q->version < 2 || q->version > 3)
         return bad(q, err, "version is neither 2 nor 3", q->version);
-    q->cluster_bits = qcow2_get32(h + QCOW2_H_CLUSTER_BITS);
+    q->cluster_bits = get_be32(h + QCOW2_H_CLUSTER_BITS);
     if (q->cluster_bits < 9 || q->cluster_bits > 21)
         return bad(q, err, "cluster bits are not within 9 to 21", q->cluster_bits);
     q->cluster_size = 1ull << q->cluster_bits;
-    if (qcow2_get32(h + QCOW2_H_CRYPT))
+    if (get_be32(h + QCOW2_H_CRYPT))
         return refuse(q, err, "encryption");
-    q->disk.size = qcow2_get64(h + QCOW2_H_SIZE);
+    q->disk.size = get_be64(h + QCOW2_H_SIZE);
     if (q->disk.size < DISK_SECTOR || q->disk.size > QCOW2_SIZE_MAX)
         return bad(q, err, "disk size is not within 512 bytes to 64 TiB", q->disk.size);
-    q->l1_size = qcow2_get32(h + QCOW2_H_L1_SIZE);
-    q->l1_offset = qcow2_get64(h + QCOW2_H_L1_OFFSET);
-    q->reftable_offset = qcow2_get64(h + QCOW2_H_REFTABLE_OFFSET);
-    q->snapshots = qcow2_get32(h + QCOW2_H_SNAPSHOTS);
-    q->snapshots_offset = qcow2_get64(h + QCOW2_H_SNAPSHOTS_OFFSET);
+    q->l1_size = get_be32(h + QCOW2_H_L1_SIZE);
+    q->l1_offset = get_be64(h + QCOW2_H_L1_OFFSET);
+    q->reftable_offset = get_be64(h + QCOW2_H_REFTABLE_OFFSET);
+    q->snapshots = get_be32(h + QCOW2_H_SNAPSHOTS);
+    q->snapshots_offset = get_be64(h + QCOW2_H_SNAPSHOTS_OFFSET);
     q->refcount_order = 4;
     return 0;
 }
 
 static int parse_v3(struct qcow2 *q, const uint8_t *h, struct err *err)
 {
-    q->incompatible = qcow2_get64(h + QCOW2_H_INCOMPATIBLE);
-    q->compatible = qcow2_get64(h + QCOW2_H_COMPATIBLE);
-    q->autoclear = qcow2_get64(h + QCOW2_H_AUTOCLEAR);
-    q->refcount_order = qcow2_get32(h + QCOW2_H_REFCOUNT_ORDER);
-    const uint32_t length = qcow2_get32(h + QCOW2_H_LENGTH);
+    q->incompatible = get_be64(h + QCOW2_H_INCOMPATIBLE);
+    q->compatible = get_be64(h + QCOW2_H_COMPATIBLE);
+    q->autoclear = get_be64(h + QCOW2_H_AUTOCLEAR);
+    q->refcount_order = get_be32(h + QCOW2_H_REFCOUNT_ORDER);
+    const uint32_t length = get_be32(h + QCOW2_H_LENGTH);
     if (length < QCOW2_H_V3_LENGTH || length % 8 || length > q->cluster_size)
         return bad(q, err, "header length", length);
     if (q->refcount_order > 6)
@@ -125,7 +125,7 @@ static int parse_extensions(struct qcow2 *q, const uint8_t *h, uint32_t at, uint
                             struct err *err)
 {
     while (at + 8 <= end) {
-        const uint32_t type = qcow2_get32(h + at), len = qcow2_get32(h + at + 4);
+        const uint32_t type = get_be32(h + at), len = get_be32(h + at + 4);
         if (type == QCOW2_EXT_END)
             return 0;
         at += 8;
@@ -157,7 +157,7 @@ static int parse_header(struct qcow2 *q, struct err *err)
         return bad(q, err, "the file ends within the header", q->file.size);
     if (hostfile_read(&q->file, 0, fixed, sizeof fixed))
         return bad(q, err, "the header cannot be read", 0);
-    if (qcow2_get32(fixed) != QCOW2_MAGIC) {
+    if (get_be32(fixed) != QCOW2_MAGIC) {
         err_set(err, "E-DISK-012", -EMEDIUMTYPE, "%s is no qcow2 image", q->file.path);
         return err_hint(err, "leave format= away, or say format=raw");
     }
@@ -168,10 +168,9 @@ static int parse_header(struct qcow2 *q, struct err *err)
         free(h);
         return bad(q, err, "the header cannot be read", 0);
     }
-    const uint64_t back = qcow2_get64(h + QCOW2_H_BACKING_OFFSET);
-    const uint32_t back_len = qcow2_get32(h + QCOW2_H_BACKING_SIZE);
-    const uint32_t start = q->version == 3 ? qcow2_get32(fixed + QCOW2_H_LENGTH)
-                                           : QCOW2_H_V2_LENGTH;
+    const uint64_t back = get_be64(h + QCOW2_H_BACKING_OFFSET);
+    const uint32_t back_len = get_be32(h + QCOW2_H_BACKING_SIZE);
+    const uint32_t start = q->version == 3 ? get_be32(fixed + QCOW2_H_LENGTH) : QCOW2_H_V2_LENGTH;
     if (back && (back_len == 0 || back_len >= sizeof q->backing_name || back < start ||
                  back > q->cluster_size || back_len > q->cluster_size - back))
         rc = bad(q, err, "the name of the backing file lies outside of the header", back);
@@ -200,7 +199,7 @@ static int load_table(struct qcow2 *q, uint64_t offset, uint64_t entries, uint64
         return err_set(err, "E-MACH-002", -ENOMEM, "%s: no memory for its tables", q->file.path);
     }
     for (uint64_t i = 0; i < entries; i++)
-        (*table)[i] = qcow2_get64(raw + 8 * i);
+        (*table)[i] = get_be64(raw + 8 * i);
     free(raw);
     return 0;
 }
@@ -308,7 +307,7 @@ struct disk *qcow2_open(struct hostfile *file, unsigned depth, struct err *err)
     int rc = parse_header(q, err);
     if (!rc) {
         hostfile_read(&q->file, QCOW2_H_REFTABLE_CLUSTERS, clusters, sizeof clusters);
-        q->reftable_entries = qcow2_get32(clusters);
+        q->reftable_entries = get_be32(clusters);
         rc = load_tables(q, err);
     }
     if (!rc)

@@ -59,7 +59,7 @@ int qcow2_refcount(struct qcow2 *q, uint64_t cluster, uint64_t *count)
 int qcow2_write_header_field(struct qcow2 *q, uint64_t at, uint64_t value, unsigned size)
 {
     uint8_t b[8];
-    qcow2_put64(b, value);
+    put_be64(b, value);
     return hostfile_write(&q->file, at, b + 8 - size, size);
 }
 
@@ -70,7 +70,7 @@ static int write_table(struct qcow2 *q, uint64_t offset)
     if (!b)
         return -ENOMEM;
     for (uint64_t i = 0; i < q->reftable_entries; i++)
-        qcow2_put64(b + 8 * i, q->reftable[i]);
+        put_be64(b + 8 * i, q->reftable[i]);
     const int rc = hostfile_write(&q->file, offset, b, bytes);
     free(b);
     return rc;
@@ -96,8 +96,8 @@ static int grow_table(struct qcow2 *q, uint64_t needed)
     if (rc == 0 && (rc = qcow2_cache_flush(q, &q->blocks)) == 0 && (rc = write_table(q, at)) == 0 &&
         (rc = hostfile_sync(&q->file)) == 0) {
         uint8_t b[12];
-        qcow2_put64(b, at);
-        qcow2_put32(b + 8, (uint32_t)(entries / per));
+        put_be64(b, at);
+        put_be32(b + 8, (uint32_t)(entries / per));
         rc = hostfile_write(&q->file, QCOW2_H_REFTABLE_OFFSET, b, sizeof b);
     }
     if (rc)

@@ -125,7 +125,7 @@ static int walk_l1(struct walk *w, const uint64_t *l1, uint64_t entries, bool ac
             continue;
         }
         for (uint64_t n = 0; n < qcow2_l2_entries(q); n++)
-            walk_entry(w, qcow2_get64(table + 8 * n), active);
+            walk_entry(w, get_be64(table + 8 * n), active);
     }
     free(table);
     return 0;
@@ -147,7 +147,7 @@ static int walk_snapshot(struct walk *w, uint64_t offset, uint64_t entries)
     for (uint64_t i = 0; i < entries; i++) {
         uint8_t raw[8];
         memcpy(raw, &l1[i], 8);
-        l1[i] = qcow2_get64(raw);
+        l1[i] = get_be64(raw);
     }
     const int rc = walk_l1(w, l1, entries, false);
     free(l1);
@@ -171,9 +171,9 @@ static int walk_snapshots(struct walk *w)
             wrong(w, "the snapshot table is cut off");
             return 0;
         }
-        const uint64_t more = (uint64_t)qcow2_get32(h + 36) + (qcow2_get32(h + 12) >> 16) +
-                              (qcow2_get32(h + 12) & 0xffff);
-        const int rc = walk_snapshot(w, qcow2_get64(h), qcow2_get32(h + 8));
+        const uint64_t more = (uint64_t)get_be32(h + 36) + (get_be32(h + 12) >> 16) +
+                              (get_be32(h + 12) & 0xffff);
+        const int rc = walk_snapshot(w, get_be64(h), get_be32(h + 8));
         if (rc)
             return rc;
         at = (at + sizeof h + more + 7) & ~7ull;
@@ -240,8 +240,8 @@ static int put_names(uint8_t *h, const struct qcow2_create *c, uint64_t cluster_
 
     if (c->backing && c->backing_format != DISK_PROBE) {
         const char *const name = disk_format_name(c->backing_format);
-        qcow2_put32(p, QCOW2_EXT_BACKING_FORMAT);
-        qcow2_put32(p + 4, (uint32_t)strlen(name));
+        put_be32(p, QCOW2_EXT_BACKING_FORMAT);
+        put_be32(p + 4, (uint32_t)strlen(name));
         memcpy(p + 8, name, strlen(name));
         p += 16;
     }
@@ -251,8 +251,8 @@ static int put_names(uint8_t *h, const struct qcow2_create *c, uint64_t cluster_
     const size_t len = strlen(c->backing);
     if (len == 0 || len > 1023 || (uint64_t)(p - h) + len > cluster_size)
         return -ENAMETOOLONG;
-    qcow2_put64(h + QCOW2_H_BACKING_OFFSET, (uint64_t)(p - h));
-    qcow2_put32(h + QCOW2_H_BACKING_SIZE, (uint32_t)len);
+    put_be64(h + QCOW2_H_BACKING_OFFSET, (uint64_t)(p - h));
+    put_be32(h + QCOW2_H_BACKING_SIZE, (uint32_t)len);
     memcpy(p, c->backing, len);
     return 0;
 }
@@ -275,17 +275,17 @@ int qcow2_create(const char *path, const struct qcow2_create *c, struct err *err
     uint8_t *const h = calloc(3, cluster);
     if (!h)
         return err_set(err, "E-MACH-002", -ENOMEM, "out of memory");
-    qcow2_put32(h, QCOW2_MAGIC);
-    qcow2_put32(h + QCOW2_H_VERSION, 3);
-    qcow2_put32(h + QCOW2_H_CLUSTER_BITS, bits);
-    qcow2_put64(h + QCOW2_H_SIZE, c->size);
-    qcow2_put32(h + QCOW2_H_L1_SIZE, (uint32_t)l1);
-    qcow2_put64(h + QCOW2_H_L1_OFFSET, 3 * cluster);
-    qcow2_put64(h + QCOW2_H_REFTABLE_OFFSET, cluster);
-    qcow2_put32(h + QCOW2_H_REFTABLE_CLUSTERS, 1);
-    qcow2_put32(h + QCOW2_H_REFCOUNT_ORDER, 4);
-    qcow2_put32(h + QCOW2_H_LENGTH, QCOW2_H_V3_LENGTH);
-    qcow2_put64(h + cluster, 2 * cluster);
+    put_be32(h, QCOW2_MAGIC);
+    put_be32(h + QCOW2_H_VERSION, 3);
+    put_be32(h + QCOW2_H_CLUSTER_BITS, bits);
+    put_be64(h + QCOW2_H_SIZE, c->size);
+    put_be32(h + QCOW2_H_L1_SIZE, (uint32_t)l1);
+    put_be64(h + QCOW2_H_L1_OFFSET, 3 * cluster);
+    put_be64(h + QCOW2_H_REFTABLE_OFFSET, cluster);
+    put_be32(h + QCOW2_H_REFTABLE_CLUSTERS, 1);
+    put_be32(h + QCOW2_H_REFCOUNT_ORDER, 4);
+    put_be32(h + QCOW2_H_LENGTH, QCOW2_H_V3_LENGTH);
+    put_be64(h + cluster, 2 * cluster);
     for (uint64_t i = 0; i < used; i++)
         h[2 * cluster + 2 * i + 1] = 1;
     int rc = put_names(h, c, cluster);

@@ -12,6 +12,7 @@
 
 #include "devices/disk/disk_int.h"
 #include "devices/disk/qcow2.h"
+#include "lib/bytes.h"
 
 #define QCOW2_MAGIC         0x514649fbu
 #define QCOW2_L1_MAX        (4u << 20) /* entries: 32 MiB of table */
@@ -99,27 +100,6 @@ struct qcow2 {
     uint64_t inflated_entry; /* whose: L2 entry, 0: none */
     bool damaged;            /* was said once */
 };
-
-static inline uint32_t qcow2_get32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-static inline uint64_t qcow2_get64(const uint8_t *p)
-{
-    return (uint64_t)qcow2_get32(p) << 32 | qcow2_get32(p + 4);
-}
-static inline void qcow2_put32(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
-}
-static inline void qcow2_put64(uint8_t *p, uint64_t v)
-{
-    qcow2_put32(p, (uint32_t)(v >> 32));
-    qcow2_put32(p + 4, (uint32_t)v);
-}
 
 static inline uint64_t qcow2_l2_entries(const struct qcow2 *q)
 {

@@ -108,7 +108,7 @@ int qcow2_entry(struct qcow2 *q, uint64_t at, uint64_t *entry)
     const struct qcow2_cached *const s = qcow2_cache_get(q, &q->l2, table, false, &rc);
     if (!s)
         return rc;
-    *entry = qcow2_get64(s->bytes + 8 * (cluster % qcow2_l2_entries(q)));
+    *entry = get_be64(s->bytes + 8 * (cluster % qcow2_l2_entries(q)));
     return 0;
 }
 

@@ -93,8 +93,8 @@ static int set_entry(struct qcow2 *q, uint64_t at, uint64_t entry)
     if (!s)
         return rc;
     uint8_t *const p = s->bytes + 8 * ((at >> q->cluster_bits) % qcow2_l2_entries(q));
-    const uint64_t old = qcow2_get64(p);
-    qcow2_put64(p, entry);
+    const uint64_t old = get_be64(p);
+    put_be64(p, entry);
     s->dirty = true;
     if ((old & QCOW2_OFFSET_MASK) == (entry & QCOW2_OFFSET_MASK) && !(old & QCOW2_COMPRESSED))
         return 0;
@@ -139,7 +139,7 @@ static int write_cluster(struct qcow2 *q, uint64_t at, const uint8_t *from, size
     struct qcow2_cached *const s = table_for_write(q, at, &rc);
     if (!s)
         return rc;
-    entry = qcow2_get64(s->bytes + 8 * ((at >> q->cluster_bits) % qcow2_l2_entries(q)));
+    entry = get_be64(s->bytes + 8 * ((at >> q->cluster_bits) % qcow2_l2_entries(q)));
     const enum qcow2_kind kind = qcow2_kind_of(q, entry);
     const bool ours = kind != QCOW2_PACKED && (entry & QCOW2_COPIED) && (entry & QCOW2_OFFSET_MASK);
     if (ours && (rc = check_place(q, entry & QCOW2_OFFSET_MASK)))

@@ -14,13 +14,13 @@ void pci_func_init(struct pci_func *f, uint16_t vendor, uint16_t device, uint32_
                    uint16_t subsys_vendor, uint16_t subsys)
 {
     uint8_t *const c = f->cfg_reset;
-    pci_put16(c + PCI_VENDOR_ID, vendor);
-    pci_put16(c + PCI_DEVICE_ID, device);
-    pci_put32(c + PCI_REVISION, class_rev);
-    pci_put16(c + PCI_SUBSYS_VENDOR, subsys_vendor);
-    pci_put16(c + PCI_SUBSYS_ID, subsys);
-    pci_put16(f->wmask + PCI_COMMAND,
-              PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
+    put_le16(c + PCI_VENDOR_ID, vendor);
+    put_le16(c + PCI_DEVICE_ID, device);
+    put_le32(c + PCI_REVISION, class_rev);
+    put_le16(c + PCI_SUBSYS_VENDOR, subsys_vendor);
+    put_le16(c + PCI_SUBSYS_ID, subsys);
+    put_le16(f->wmask + PCI_COMMAND,
+             PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER | PCI_CMD_INTX_DISABLE);
     f->wmask[PCI_CACHE_LINE] = 0xff;
     f->wmask[PCI_LATENCY] = 0xff;
     f->wmask[PCI_INT_LINE] = 0xff;
@@ -32,10 +32,10 @@ static void add_bar(struct pci_func *f, unsigned n, uint64_t size, const struct 
     const uint64_t mask = ~(size - 1);
     f->bar[n] = (struct pci_bar){
         .size = size, .ops = ops, .io = flags == PCI_BAR_IO, .wide = flags == PCI_BAR_TYPE_64};
-    pci_put32(f->cfg_reset + PCI_BAR0 + 4 * n, flags);
-    pci_put32(f->wmask + PCI_BAR0 + 4 * n, (uint32_t)mask & ~(flags == PCI_BAR_IO ? 3u : 15u));
+    put_le32(f->cfg_reset + PCI_BAR0 + 4 * n, flags);
+    put_le32(f->wmask + PCI_BAR0 + 4 * n, (uint32_t)mask & ~(flags == PCI_BAR_IO ? 3u : 15u));
     if (f->bar[n].wide)
-        pci_put32(f->wmask + PCI_BAR0 + 4 * n + 4, (uint32_t)(mask >> 32));
+        put_le32(f->wmask + PCI_BAR0 + 4 * n + 4, (uint32_t)(mask >> 32));
 }
 
 void pci_add_bar64(struct pci_func *f, unsigned n, uint64_t size, const struct bus_ops *ops)
@@ -76,7 +76,7 @@ void pci_add_rom(struct pci_func *f, const void *bytes, size_t len)
     f->rom = bytes;
     f->rom_len = len;
     f->bar[PCI_BAR_ROM] = (struct pci_bar){.size = size, .ops = &rom_ops};
-    pci_put32(f->wmask + PCI_ROM, ((uint32_t) ~(size - 1) & PCI_ROM_MASK) | PCI_ROM_ENABLE);
+    put_le32(f->wmask + PCI_ROM, ((uint32_t) ~(size - 1) & PCI_ROM_MASK) | PCI_ROM_ENABLE);
 }
 
 uint8_t pci_add_cap(struct pci_func *f, uint8_t id, const void *body, uint8_t body_len)
@@ -97,9 +97,9 @@ uint8_t pci_add_cap(struct pci_func *f, uint8_t id, const void *body, uint8_t bo
 static bool bar_wants(const struct pci_func *f, unsigned n, uint64_t *at)
 {
     const struct pci_bar *const b = &f->bar[n];
-    const uint16_t command = pci_get16(f->cfg + PCI_COMMAND);
+    const uint16_t command = get_le16(f->cfg + PCI_COMMAND);
     const unsigned reg = n == PCI_BAR_ROM ? PCI_ROM : PCI_BAR0 + 4 * n;
-    const uint32_t low = pci_get32(f->cfg + reg);
+    const uint32_t low = get_le32(f->cfg + reg);
     if (!b->size || !(command & (b->io ? PCI_CMD_IO : PCI_CMD_MEMORY)))
         return false;
     if (n == PCI_BAR_ROM && !(low & PCI_ROM_ENABLE))
@@ -110,7 +110,7 @@ static bool bar_wants(const struct pci_func *f, unsigned n, uint64_t *at)
     }
     *at = low & ~(b->size - 1) & (n == PCI_BAR_ROM ? PCI_ROM_MASK : PCI_BAR_MEM_MASK);
     if (b->wide)
-        *at |= (uint64_t)pci_get32(f->cfg + reg + 4) << 32;
+        *at |= (uint64_t)get_le32(f->cfg + reg + 4) << 32;
     else if (*at == (uint32_t) ~(b->size - 1))
         return false;
     return *at >= DECODE_MIN && *at + b->size <= DECODE_END;
@@ -166,7 +166,7 @@ void pci_intx_update(struct pci_func *f)
 {
     const bool drive = f->intx && f->cfg[PCI_INT_PIN] && !pci_msi_enabled(f) &&
                        !pci_msix_enabled(f) &&
-                       !(pci_get16(f->cfg + PCI_COMMAND) & PCI_CMD_INTX_DISABLE);
+                       !(get_le16(f->cfg + PCI_COMMAND) & PCI_CMD_INTX_DISABLE);
     if (drive == f->intx_driven)
         return;
     f->intx_driven = drive;

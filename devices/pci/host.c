@@ -74,10 +74,10 @@ static const struct bus_ops ecam_ops = {ecam_read, ecam_write, 4};
 static void ecam_remap(struct pci_host *h)
 {
     const uint8_t *const reg = h->self.cfg + MCH_PCIEXBAR;
-    const uint32_t low = pci_get32(reg);
+    const uint32_t low = get_le32(reg);
     uint64_t at = 0;
     if (low & PCIEXBAR_ENABLE) {
-        at = ((uint64_t)pci_get32(reg + 4) << 32 | low) & ~(PCI_ECAM_SIZE - 1);
+        at = ((uint64_t)get_le32(reg + 4) << 32 | low) & ~(PCI_ECAM_SIZE - 1);
         if (low & PCIEXBAR_SIZE)
             LOG_STUB("pci", "PCIEXBAR 0x%x: only windows of 256 MiB", low);
     }
@@ -251,7 +251,7 @@ static void assign_bar(struct pci_func *f, unsigned n, struct windows *w)
         return;
     *next = at + b->size;
     uint8_t *const reg = f->cfg + (n == PCI_BAR_ROM ? PCI_ROM : PCI_BAR0 + 4 * n);
-    pci_put32(reg, pci_get32(reg) | (uint32_t)at);
+    put_le32(reg, get_le32(reg) | (uint32_t)at);
     f->cfg[PCI_COMMAND] |= b->io ? PCI_CMD_IO : PCI_CMD_MEMORY;
 }
 
@@ -281,9 +281,9 @@ struct pci_host *pci_host_new(struct bus *bus, const struct board_port *board)
     h->self.bus = bus;
     h->board = *board;
     pci_func_init(&h->self, 0x8086, 0x29c0, 0x06000000, 0x1af4, 0x1100);
-    pci_put32(h->self.cfg_reset + MCH_PCIEXBAR, (uint32_t)PCI_ECAM_BASE | PCIEXBAR_ENABLE);
-    pci_put32(h->self.wmask + MCH_PCIEXBAR, 0xf0000007);
-    pci_put32(h->self.wmask + MCH_PCIEXBAR + 4, 0xf);
+    put_le32(h->self.cfg_reset + MCH_PCIEXBAR, (uint32_t)PCI_ECAM_BASE | PCIEXBAR_ENABLE);
+    put_le32(h->self.wmask + MCH_PCIEXBAR, 0xf0000007);
+    put_le32(h->self.wmask + MCH_PCIEXBAR + 4, 0xf);
     h->self.wmask[MCH_PAM0] = 0x30;
     memset(h->self.wmask + MCH_PAM0 + 1, 0x33, 6);
     h->self.cfg_reset[MCH_SMRAM] = 2;

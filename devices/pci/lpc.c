@@ -128,8 +128,8 @@ void lpc_route(struct lpc *l, const uint8_t irq[PCI_PIRQS])
 static void lpc_written(struct pci_func *f, unsigned reg, unsigned size)
 {
     struct lpc *const l = (struct lpc *)f;
-    if (reg < PMBASE + 4 && reg + size > PMBASE && (pci_get32(f->cfg + PMBASE) & 0xff80) != PM_BASE)
-        LOG_STUB("lpc", "PMBASE 0x%x: the PM block stays at 0x%x", pci_get32(f->cfg + PMBASE),
+    if (reg < PMBASE + 4 && reg + size > PMBASE && (get_le32(f->cfg + PMBASE) & 0xff80) != PM_BASE)
+        LOG_STUB("lpc", "PMBASE 0x%x: the PM block stays at 0x%x", get_le32(f->cfg + PMBASE),
                  PM_BASE);
     update(l);
 }
@@ -146,11 +146,11 @@ static const struct dev_class lpc_class = {"lpc", fields, lpc_reset, lpc_free};
 
 static void init_registers(struct pci_func *f)
 {
-    pci_put32(f->cfg_reset + PMBASE, PM_BASE | 1);
-    pci_put32(f->wmask + PMBASE, 0xff80);
+    put_le32(f->cfg_reset + PMBASE, PM_BASE | 1);
+    put_le32(f->wmask + PMBASE, 0xff80);
     f->wmask[ACPI_CNTL] = 0x87;
-    pci_put32(f->cfg_reset + GPIOBASE, 1);
-    pci_put32(f->wmask + GPIOBASE, 0xff80);
+    put_le32(f->cfg_reset + GPIOBASE, 1);
+    put_le32(f->wmask + GPIOBASE, 0xff80);
     f->wmask[GPIO_CNTL] = 0x10;
     for (unsigned n = 0; n < 4; n++) {
         f->cfg_reset[PIRQA + n] = f->cfg_reset[PIRQE + n] = PIRQ_OFF;
@@ -160,7 +160,7 @@ static void init_registers(struct pci_func *f)
     f->wmask[SIRQ_CNTL] = 0xff;
     memset(f->wmask + LPC_IO_DEC, 0xff, LPC_EN_END - LPC_IO_DEC);
     memset(f->wmask + GEN_PMCON, 0xff, GEN_PMCON_END - GEN_PMCON);
-    pci_put32(f->wmask + RCBA, 0xffffc001);
+    put_le32(f->wmask + RCBA, 0xffffc001);
 }
 
 struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[24])
@@ -172,8 +172,8 @@ struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[
     memcpy(l->pic, pic, sizeof l->pic);
     memcpy(l->ioapic, ioapic, sizeof l->ioapic);
     pci_func_init(&l->f, 0x8086, 0x2918, 0x06010002, 0x1af4, 0x1100);
-    pci_put16(l->f.cfg_reset + PCI_COMMAND, PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER);
-    pci_put16(l->f.wmask + PCI_COMMAND, 0);
+    put_le16(l->f.cfg_reset + PCI_COMMAND, PCI_CMD_IO | PCI_CMD_MEMORY | PCI_CMD_MASTER);
+    put_le16(l->f.wmask + PCI_COMMAND, 0);
     init_registers(&l->f);
     l->f.cfg_written = lpc_written;
     return l;

@@ -7,7 +7,7 @@
 
 static bool is_master(const struct pci_func *f)
 {
-    return pci_get16(f->cfg + PCI_COMMAND) & PCI_CMD_MASTER;
+    return get_le16(f->cfg + PCI_COMMAND) & PCI_CMD_MASTER;
 }
 
 /* ---- MSI ---- */
@@ -18,25 +18,25 @@ void pci_add_msi(struct pci_func *f, unsigned vectors)
     unsigned log = 0;
     while (log < 5 && 1u << log < vectors)
         log++;
-    pci_put16(body, (uint16_t)(log << PCI_MSI_CTRL_MMC | PCI_MSI_CTRL_64 | PCI_MSI_CTRL_MASKS));
+    put_le16(body, (uint16_t)(log << PCI_MSI_CTRL_MMC | PCI_MSI_CTRL_64 | PCI_MSI_CTRL_MASKS));
     f->msi_cap = pci_add_cap(f, PCI_CAP_MSI, body, sizeof body);
     uint8_t *const w = f->wmask + f->msi_cap;
-    pci_put16(w + PCI_MSI_CTRL, PCI_MSI_CTRL_ENABLE | 7u << PCI_MSI_CTRL_MME);
-    pci_put32(w + PCI_MSI_ADDR, 0xfffffffc);
-    pci_put32(w + PCI_MSI_ADDR_HI, 0xffffffff);
-    pci_put16(w + PCI_MSI_DATA, 0xffff);
-    pci_put32(w + PCI_MSI_MASK, (uint32_t)((1ull << (1u << log)) - 1));
+    put_le16(w + PCI_MSI_CTRL, PCI_MSI_CTRL_ENABLE | 7u << PCI_MSI_CTRL_MME);
+    put_le32(w + PCI_MSI_ADDR, 0xfffffffc);
+    put_le32(w + PCI_MSI_ADDR_HI, 0xffffffff);
+    put_le16(w + PCI_MSI_DATA, 0xffff);
+    put_le32(w + PCI_MSI_MASK, (uint32_t)((1ull << (1u << log)) - 1));
 }
 
 bool pci_msi_enabled(const struct pci_func *f)
 {
-    return f->msi_cap && pci_get16(f->cfg + f->msi_cap + PCI_MSI_CTRL) & PCI_MSI_CTRL_ENABLE;
+    return f->msi_cap && get_le16(f->cfg + f->msi_cap + PCI_MSI_CTRL) & PCI_MSI_CTRL_ENABLE;
 }
 
 /* Vectors that the function may use now. */
 static unsigned msi_vectors(const struct pci_func *f)
 {
-    const uint16_t ctrl = pci_get16(f->cfg + f->msi_cap + PCI_MSI_CTRL);
+    const uint16_t ctrl = get_le16(f->cfg + f->msi_cap + PCI_MSI_CTRL);
     const unsigned could = ctrl >> PCI_MSI_CTRL_MMC & 7, may = ctrl >> PCI_MSI_CTRL_MME & 7;
     return 1u << (may < could ? may : could);
 }
@@ -47,24 +47,24 @@ void pci_msi_send(struct pci_func *f, unsigned vector)
         return;
     uint8_t *const c = f->cfg + f->msi_cap;
     const unsigned count = msi_vectors(f), n = vector % count;
-    if (pci_get32(c + PCI_MSI_MASK) >> n & 1) {
-        pci_put32(c + PCI_MSI_PENDING, pci_get32(c + PCI_MSI_PENDING) | 1u << n);
+    if (get_le32(c + PCI_MSI_MASK) >> n & 1) {
+        put_le32(c + PCI_MSI_PENDING, get_le32(c + PCI_MSI_PENDING) | 1u << n);
         return;
     }
-    const uint16_t data = pci_get16(c + PCI_MSI_DATA);
+    const uint16_t data = get_le16(c + PCI_MSI_DATA);
     if (is_master(f))
         msi_send(&f->msi,
-                 (uint64_t)pci_get32(c + PCI_MSI_ADDR_HI) << 32 | pci_get32(c + PCI_MSI_ADDR),
+                 (uint64_t)get_le32(c + PCI_MSI_ADDR_HI) << 32 | get_le32(c + PCI_MSI_ADDR),
                  (uint32_t)((data & ~(count - 1)) | n));
 }
 
 static void msi_flush(struct pci_func *f)
 {
     uint8_t *const c = f->cfg + f->msi_cap;
-    const uint32_t due = pci_get32(c + PCI_MSI_PENDING) & ~pci_get32(c + PCI_MSI_MASK);
+    const uint32_t due = get_le32(c + PCI_MSI_PENDING) & ~get_le32(c + PCI_MSI_MASK);
     if (!due || !pci_msi_enabled(f))
         return;
-    pci_put32(c + PCI_MSI_PENDING, pci_get32(c + PCI_MSI_PENDING) & ~due);
+    put_le32(c + PCI_MSI_PENDING, get_le32(c + PCI_MSI_PENDING) & ~due);
     for (unsigned n = 0; n < 32; n++) {
         if (due >> n & 1)
             pci_msi_send(f, n);
@@ -110,12 +110,12 @@ static const struct bus_ops msix_ops = {msix_read, msix_write, 8};
 void pci_add_msix(struct pci_func *f, unsigned bar, uint16_t vectors)
 {
     uint8_t body[10];
-    pci_put16(body, (uint16_t)(vectors - 1));
-    pci_put32(body + 2, bar);
-    pci_put32(body + 6, PCI_MSIX_PBA_OFFSET | bar);
+    put_le16(body, (uint16_t)(vectors - 1));
+    put_le32(body + 2, bar);
+    put_le32(body + 6, PCI_MSIX_PBA_OFFSET | bar);
     f->msix_count = vectors;
     f->msix_cap = pci_add_cap(f, PCI_CAP_MSIX, body, sizeof body);
-    pci_put16(f->wmask + f->msix_cap + PCI_MSIX_CTRL, PCI_MSIX_CTRL_MASK | PCI_MSIX_CTRL_ENABLE);
+    put_le16(f->wmask + f->msix_cap + PCI_MSIX_CTRL, PCI_MSIX_CTRL_MASK | PCI_MSIX_CTRL_ENABLE);
     if (bar < 5)
         pci_add_bar64(f, bar, 4096, &msix_ops);
     else
@@ -124,7 +124,7 @@ void pci_add_msix(struct pci_func *f, unsigned bar, uint16_t vectors)
 
 bool pci_msix_enabled(const struct pci_func *f)
 {
-    return f->msix_cap && pci_get16(f->cfg + f->msix_cap + PCI_MSIX_CTRL) & PCI_MSIX_CTRL_ENABLE;
+    return f->msix_cap && get_le16(f->cfg + f->msix_cap + PCI_MSIX_CTRL) & PCI_MSIX_CTRL_ENABLE;
 }
 
 void pci_msix_send(struct pci_func *f, uint16_t vector)
@@ -132,7 +132,7 @@ void pci_msix_send(struct pci_func *f, uint16_t vector)
     if (vector >= f->msix_count || !pci_msix_enabled(f))
         return;
     const uint32_t *const e = &f->msix_table[vector * 4];
-    const uint16_t ctrl = pci_get16(f->cfg + f->msix_cap + PCI_MSIX_CTRL);
+    const uint16_t ctrl = get_le16(f->cfg + f->msix_cap + PCI_MSIX_CTRL);
     if ((ctrl & PCI_MSIX_CTRL_MASK) || (e[3] & PCI_MSIX_ENTRY_MASKED)) {
         f->msix_pending |= 1ull << vector;
         return;

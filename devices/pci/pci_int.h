@@ -6,29 +6,9 @@
 
 #include "abi/pci.h"
 #include "devices/pci/pci.h"
+#include "lib/bytes.h"
 
 #define PCI_MSIX_PBA_OFFSET 0x800u
-
-static inline void pci_put16(uint8_t *p, uint16_t v)
-{
-    memcpy(p, &v, 2);
-}
-static inline void pci_put32(uint8_t *p, uint32_t v)
-{
-    memcpy(p, &v, 4);
-}
-static inline uint16_t pci_get16(const uint8_t *p)
-{
-    uint16_t v;
-    memcpy(&v, p, 2);
-    return v;
-}
-static inline uint32_t pci_get32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
 
 uint32_t pci_func_read(const struct pci_func *f, unsigned reg, unsigned size);
 void pci_func_write(struct pci_func *f, unsigned reg, unsigned size, uint32_t value);

@@ -10,6 +10,7 @@
 #include "devices/net/offload.h"
 #include "devices/net/virtio_net.h"
 #include "devices/virtio/virtio.h"
+#include "lib/bytes.h"
 #include "tests/lib/virtio_rig.h"
 
 #define BUF      0x300000ull
@@ -98,12 +99,6 @@ static void teardown(void)
 
 /* ---- frames ---- */
 
-static void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
 /* Ethernet header to card `to` (0xff: broadcast) and `len` bytes in all. */
 static void make_frame(uint8_t *f, uint8_t to, uint8_t from, size_t len)
 {
@@ -113,7 +108,7 @@ static void make_frame(uint8_t *f, uint8_t to, uint8_t from, size_t len)
     f[11] = from;
     if (to == 0xff)
         memset(f, 0xff, 6);
-    put16(f + 12, 0x88b5); /* local experimental */
+    put_be16(f + 12, 0x88b5); /* local experimental */
     for (size_t i = 14; i < len; i++)
         f[i] = (uint8_t)(i * 7);
 }
@@ -124,20 +119,20 @@ static size_t make_ip(uint8_t *f, bool v6, uint8_t proto, size_t data, bool vlan
     const size_t l3 = vlan ? 18 : 14, l4 = l3 + (v6 ? 40 : 20), head = proto == 6 ? 32 : 8;
     make_frame(f, 1, 0, l4 + head + data);
     if (vlan) {
-        put16(f + 12, 0x8100);
-        put16(f + 14, 5);
+        put_be16(f + 12, 0x8100);
+        put_be16(f + 14, 5);
     }
-    put16(f + l3 - 2, v6 ? 0x86dd : 0x0800);
+    put_be16(f + l3 - 2, v6 ? 0x86dd : 0x0800);
     memset(f + l3, 0, l4 + head - l3);
     if (v6) {
         f[l3] = 0x60;
-        put16(f + l3 + 4, (unsigned)(head + data));
+        put_be16(f + l3 + 4, (unsigned)(head + data));
         f[l3 + 6] = proto;
         memset(f + l3 + 8, 0x20, 32);
     } else {
         f[l3] = 0x45;
-        put16(f + l3 + 2, (unsigned)(20 + head + data));
-        put16(f + l3 + 4, 0xfffe); /* identification: wraps */
+        put_be16(f + l3 + 2, (unsigned)(20 + head + data));
+        put_be16(f + l3 + 4, 0xfffe); /* identification: wraps */
         f[l3 + 8] = 64;
         f[l3 + 9] = proto;
         memset(f + l3 + 12, 10, 8);
@@ -149,7 +144,7 @@ static size_t make_ip(uint8_t *f, bool v6, uint8_t proto, size_t data, bool vlan
         f[l4 + 12] = 8 << 4;
         f[l4 + 13] = 0x99; /* CWR ACK PSH FIN */
     } else {
-        put16(f + l4 + 4, (unsigned)(8 + data));
+        put_be16(f + l4 + 4, (unsigned)(8 + data));
     }
     return l4 + head + data;
 }
@@ -333,7 +328,7 @@ START_TEST(the_checksum_is_filled_in)
         while (pseudo >> 16)
             pseudo = (pseudo & 0xffff) + (pseudo >> 16);
         const unsigned offset = tcp ? 16 : 6;
-        put16(f + l4 + offset, pseudo); /* as drivers do */
+        put_be16(f + l4 + offset, pseudo); /* as drivers do */
         const struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
                                          .csum_start = (uint16_t)l4,
                                          .csum_offset = (uint16_t)offset};
@@ -426,7 +421,7 @@ START_TEST(offloads_of_nonsense_are_dropped)
     for (size_t short_len = 14; short_len < 66; short_len++)
         send_with(&card[0], &cut, f, short_len);
     f[46] = 0xf0; /* data offset 60 bytes, beyond the packet's end */
-    put16(f + 16, 52);
+    put_be16(f + 16, 52);
     send_with(&card[0], &cut, f, len);
     send_frame(&card[0], f, 13);
     send_frame(&card[0], f, 2000); /* longer than a frame */
@@ -450,7 +445,7 @@ static bool passes(const uint8_t *frame, size_t len)
         uint8_t own[60] = {0};
         for (unsigned i = 0; i < 6; i++)
             own[i] = (uint8_t)vrig_get(d->r, d->device + i, 1);
-        put16(own + 12, 0x88b5);
+        put_be16(own + 12, 0x88b5);
         push(own, sizeof own);
         ck_assert(vdev_used(d, RX, &used));
     }
@@ -497,8 +492,8 @@ START_TEST(vlans_are_filtered)
     const uint16_t vlan = 0x123;
     setup(FEATURES | FILTERS);
     make_frame(f, 0, 9, 60);
-    put16(f + 12, 0x8100);
-    put16(f + 14, 0xe123); /* priority 7 */
+    put_be16(f + 12, 0x8100);
+    put_be16(f + 14, 0xe123); /* priority 7 */
     ck_assert(!passes(f, 60));
     ck_assert_uint_eq(control(&card[0], 2, 0, &vlan, 2), 0);
     ck_assert(passes(f, 60));
@@ -744,7 +739,7 @@ START_TEST(the_gateway_answers)
     offer(&card[0], 0, 2000);
     memset(f, 0xff, 6);
     f[6] = 0x52;
-    put16(f + 12, 0x0806);
+    put_be16(f + 12, 0x0806);
     memcpy(f + 14, arp, sizeof arp);
     send_frame(&card[0], f, sizeof f);
     ck_assert(!vdev_used(&card[0], RX, &used)); /* it enters at the next slice end only */

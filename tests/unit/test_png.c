@@ -5,23 +5,19 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/bytes.h"
 #include "lib/png.h"
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 /* The chunk at *at with its CRC checked; moves on. */
 static const uint8_t *chunk(const uint8_t *bytes, size_t len, size_t *at, const char *type,
                             uint32_t *n)
 {
     ck_assert_uint_le(*at + 12, len);
-    *n = be32(bytes + *at);
+    *n = get_be32(bytes + *at);
     ck_assert_uint_le(*at + 12 + *n, len);
     ck_assert_mem_eq(bytes + *at + 4, type, 4);
     const uint8_t *const data = bytes + *at + 8;
-    ck_assert_uint_eq(be32(data + *n), crc32(0, data - 4, *n + 4));
+    ck_assert_uint_eq(get_be32(data + *n), crc32(0, data - 4, *n + 4));
     *at += 12 + *n;
     return data;
 }
@@ -41,8 +37,8 @@ START_TEST(a_picture_comes_back_from_its_file)
     ck_assert_mem_eq(file, "\x89PNG\r\n\x1a\n", 8);
     const uint8_t *p = chunk(file, len, &at, "IHDR", &n);
     ck_assert_uint_eq(n, 13);
-    ck_assert_uint_eq(be32(p), W);
-    ck_assert_uint_eq(be32(p + 4), H);
+    ck_assert_uint_eq(get_be32(p), W);
+    ck_assert_uint_eq(get_be32(p + 4), H);
     ck_assert_mem_eq(p + 8, "\x08\x02\x00\x00\x00", 5);
     p = chunk(file, len, &at, "IDAT", &n);
     ck_assert_int_eq(uncompress(raw, &got, p, n), Z_OK);

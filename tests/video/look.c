@@ -13,15 +13,11 @@
 #include <zlib.h>
 
 #include "devices/video/vga.h"
+#include "lib/bytes.h"
 #include "tests/video/picture.h"
 
 static unsigned width, height;
 static uint8_t *rows;
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static int fail(const char *what)
 {
@@ -36,14 +32,14 @@ static void read_png(const char *path)
     const size_t len = f ? fread(file, 1, sizeof file, f) : 0;
     if (len < 57 || memcmp(file, "\x89PNG\r\n\x1a\n", 8) || memcmp(file + 12, "IHDR", 4))
         fail("no PNG file");
-    width = be32(file + 16);
-    height = be32(file + 20);
+    width = get_be32(file + 16);
+    height = get_be32(file + 20);
     if (memcmp(file + 24, "\x08\x02\x00\x00\x00", 5) || memcmp(file + 37, "IDAT", 4))
         fail("not as it is written here");
     uLongf got = (uLongf)(width * 3 + 1) * height;
     const uLongf wanted = got;
     rows = malloc(got);
-    if (uncompress(rows, &got, file + 41, be32(file + 33)) != Z_OK || got != wanted)
+    if (uncompress(rows, &got, file + 41, get_be32(file + 33)) != Z_OK || got != wanted)
         fail("bad data");
 }
 
