@@ -127,7 +127,6 @@ static int add_files(struct machine *m, struct err *err)
     static const uint64_t com1 = 0x3f8;
     const struct acpi_blob tables = acpi_tables_file(m->acpi), rsdp = acpi_rsdp_file(m->acpi),
                            loader = acpi_loader_file(m->acpi);
-    static const uint16_t no_wait = 0;
     fill_e820(m);
     int rc;
     if ((rc = board_add_file(m, "etc/e820", m->fw.e820, m->fw.e820_count * sizeof m->fw.e820[0],
@@ -135,8 +134,6 @@ static int add_files(struct machine *m, struct err *err)
         (rc = board_add_file(m, "etc/acpi/tables", tables.bytes, tables.len, err)) ||
         (rc = board_add_file(m, "etc/acpi/rsdp", rsdp.bytes, rsdp.len, err)) ||
         (rc = board_add_file(m, "etc/table-loader", loader.bytes, loader.len, err)))
-        return rc;
-    if ((rc = board_add_file(m, "etc/boot-menu-wait", &no_wait, sizeof no_wait, err)))
         return rc;
     for (size_t i = 0; i < m->cfg.option_rom_count; i++) {
         static const char *const name[] = {"genroms/0.rom", "genroms/1.rom", "genroms/2.rom",
@@ -147,7 +144,7 @@ static int add_files(struct machine *m, struct err *err)
         if ((rc = board_add_file(m, name[i], r->bytes, r->len, err)))
             return rc;
     }
-    if (!m->fw.has_display && (rc = board_add_file(m, "etc/sercon-port", &com1, sizeof com1, err)))
+    if (!m->cfg.display && (rc = board_add_file(m, "etc/sercon-port", &com1, sizeof com1, err)))
         return rc;
     if (m->cfg.boot_order)
         return board_add_file(m, "bootorder", m->cfg.boot_order, strlen(m->cfg.boot_order) + 1,
@@ -163,8 +160,7 @@ int board_fwcfg(struct machine *m, struct err *err)
         .cpus = m->cfg.smp,
         .ram_end = high ? (1ull << 32) + high : m->ram->low,
         .boot_arch = (uint16_t)(ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_ASPM |
-                                (fw->has_display ? 0 : ACPI_BOOT_NO_VGA) |
-                                (m->cfg.display ? ACPI_BOOT_8042 : 0)),
+                                (m->cfg.display ? ACPI_BOOT_8042 : ACPI_BOOT_NO_VGA)),
     };
     m->acpi = acpi_tables_new(&ac);
     if (!m->acpi)

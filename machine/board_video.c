@@ -16,7 +16,6 @@ int board_vga(struct machine *m, struct err *err)
 {
     if (!m->cfg.display)
         return 0;
-    m->fw.has_display = true;
     const struct vga_config cfg = {m->bus, m->clock, m->ram, m->cfg.vga_rom, m->cfg.vga_rom_len};
     m->vga = vga_new(&cfg);
     return board_plug(m, m->vga ? vga_func(m->vga) : NULL, PCI_DEVFN(1, 0), "display", err);

@@ -34,7 +34,6 @@ struct board_fw {
     struct fwcfg_e820 e820[2];
     unsigned e820_count;
     unsigned vars_rom; /* ROM of the memory that is the variables' flash */
-    bool has_display;  /* set by a display's builder */
 };
 
 struct machine {
