@@ -93,8 +93,8 @@ enum {
     ATTN_VMX = 1 << 5,   /* windows, MTF, preemption timer, TPR threshold: vmx_window_check */
     ATTN_DEBUG = 1 << 6, /* debugger: breakpoints, single-step, instruction trace (slow loop) */
     ATTN_STOP = 1 << 7,  /* leave cpu_run at the next boundary: kick, PAUSE, exit request */
-    ATTN_PMU = 1 << 9,   /* pmu_poll: a counter overflowed, or what counts has changed */
     ATTN_CODE = 1 << 8,  /* engine's own: the running block was overwritten */
+    ATTN_PMU = 1 << 9,   /* pmu_poll: a counter overflowed, or what counts has changed */
 };
 
 enum cpu_activity { CPU_ACTIVE, CPU_HALTED, CPU_SHUTDOWN, CPU_WAIT_SIPI, CPU_MWAIT };
@@ -239,8 +239,8 @@ enum {
     MODE_PROT = 1 << 4,    /* CR0.PE and not VM86 */
     MODE_USER = 1 << 5,    /* CPL 3 */
     MODE_DEBUG = 1 << 6,   /* blocks built for the debugger's slow loop */
-    MODE_COUNT = 1 << 8,   /* retired branches are counted (cpu/sys/pmu.h) */
     MODE_VMX = 1 << 7,     /* non-root: intercepted instructions take the slow form */
+    MODE_COUNT = 1 << 8,   /* retired branches are counted (cpu/sys/pmu.h) */
 };
 
 /* engine (cpu/interp) */

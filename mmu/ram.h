@@ -50,6 +50,13 @@ struct ram_rom {
     bool on;
 };
 
+#define RAM_WINDOWS     2
+#define RAM_WINDOW_ROOM (32u << 20) /* bytes of all windows */
+
+struct ram_window {
+    uint64_t at, len, first; /* at: UINT64_MAX when it is nowhere */
+};
+
 /* Stores must be looked at: they call ram_code_written. */
 static inline bool frame_guarded(const struct frame *f)
 {
@@ -61,12 +68,6 @@ static inline bool frame_takes_fast_stores(const struct frame *f)
 {
     return !f->code && !(f->flags & (FRAME_MONITOR | FRAME_READ_ONLY));
 }
-#define RAM_WINDOWS     2
-#define RAM_WINDOW_ROOM (32u << 20) /* bytes of all windows */
-
-struct ram_window {
-    uint64_t at, len, first; /* at: UINT64_MAX when it is nowhere */
-};
 
 struct ram {
     uint8_t *base;

@@ -53,7 +53,7 @@ static void add_port(struct images *im, const char *prefix, const char *name)
 {
     char *text = im->port_text[im->port_count];
 
-    snprintf(text, sizeof(im->port_text[0]), "%s%s", prefix, name);
+    strcpy(stpcpy(text, prefix), name); /* names of VMs are short: vm_spec_parse */
     im->port[im->port_count++] = text;
 }
 
@@ -78,9 +78,7 @@ static int prepare_children(struct images *im, const struct options *o, struct e
         im->vm_count = i + 1;
         if (vm_spec_parse(&im->vm[i], opt_list(o, OPT_ID_VM, i), i, err) < 0)
             return err->code;
-        char name[sizeof(im->vm[i].name)];
-        memcpy(name, im->vm[i].name, sizeof(name));
-        add_port(im, "vm.", name);
+        add_port(im, "vm.", im->vm[i].name);
     }
     return vms_build(&im->vms, im->vm, im->vm_count, &bytes, err);
 }
