@@ -113,3 +113,46 @@ void rig_set_cpl(struct rig *r, unsigned cpl)
     r->c->cpl = (uint8_t)cpl;
     cpu_update_mode(r->c);
 }
+
+#define RIG_GDT   0x8000ull
+#define RIG_STACK 0x9000ull
+
+void rig_put(struct rig *r, uint64_t at, const void *bytes, unsigned len)
+{
+    ram_write(r->ram, hpa(at), bytes, len);
+}
+
+void rig_programs(struct rig *r)
+{
+    static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
+    rig_put(r, RIG_GDT, gdt, sizeof gdt);
+    r->c->gdtr = (struct dtable){.base = RIG_GDT, .limit = sizeof gdt - 1};
+    r->c->idtr = (struct dtable){.base = RIG_IDT, .limit = 0xfff};
+    for (unsigned n = 0; n < 256; n++) {
+        const uint64_t h = RIG_HANDLERS + n * 16;
+        rig_st64(r, RIG_IDT + n * 16, (h & 0xffff) | 8 << 16 | 0x8e00ull << 32 | (h >> 16) << 48);
+        rig_st64(r, RIG_IDT + n * 16 + 8, 0);
+        RIG_PUT(r, h, 0xf4);
+    }
+    rig_start(r, RIG_CODE);
+}
+
+void rig_start(struct rig *r, uint64_t rip)
+{
+    r->c->rip = rip;
+    r->c->r[R_SP] = RIG_STACK;
+    r->c->activity = CPU_ACTIVE;
+}
+
+int rig_run(struct rig *r)
+{
+    for (unsigned n = 0; n < 100; n++) {
+        const enum cpu_stop s = cpu_run(r->c, 1000);
+        if (s == CPU_STOP_SHUTDOWN)
+            return -2;
+        if (r->c->activity == CPU_HALTED && s == CPU_STOP_IDLE)
+            break;
+    }
+    const uint64_t at = r->c->rip - 1 - RIG_HANDLERS;
+    return at < 256 * 16 ? (int)(at / 16) : -1;
+}

@@ -41,6 +41,19 @@ uint64_t rig_ld64(struct rig *r, uint64_t pa);
 void rig_st64(struct rig *r, uint64_t pa, uint64_t v);
 uint64_t rig_new_table(struct rig *r);
 
+/* Programs: flat code and data segments, and an IDT of which each handler is a HLT of its own.
+ * rig_programs sets GDTR and IDTR; the caller maps the first MiB one to one. */
+#define RIG_CODE     0x10000ull
+#define RIG_IDT      0x20000ull
+#define RIG_HANDLERS 0x30000ull /* 16 bytes a vector */
+void rig_programs(struct rig *r);
+void rig_put(struct rig *r, uint64_t at, const void *bytes, unsigned len);
+#define RIG_PUT(rig, at, ...) \
+    rig_put(rig, at, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+void rig_start(struct rig *r, uint64_t rip); /* RIP, a stack, awake */
+/* To a HLT: the vector whose handler it was in, -1 for the program's own, -2 for a triple fault. */
+int rig_run(struct rig *r);
+
 /* Run `stmt`; the vector of the fault it raised, or -1. r.c->fault_err and fault_addr have the
  * rest. */
 #define RIG_TRY(rig, stmt)                  \

@@ -7,34 +7,18 @@
 
 static struct rig r;
 
-#define CODE     0x10000ull
-#define STACK    0x9000ull
-#define IDT      0x20000ull
-#define HANDLERS 0x30000ull
+#define CODE     RIG_CODE
 #define AREA     0x6000ull
 #define UNMAPPED 0x40000000ull /* the first GiB is mapped */
 
-static void put(uint64_t at, const void *bytes, unsigned len)
-{
-    ram_write(r.ram, hpa(at), bytes, len);
-}
-#define PUT(at, ...) put(at, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define PUT(at, ...) RIG_PUT(&r, at, __VA_ARGS__)
 
 static void start(const char *model)
 {
-    static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
     r = rig_new_cpu(16 << 20, model);
     rig_long_mode(&r);
     rig_map(&r, r.c->cr3, 0, 0, PTE_P | PTE_W, 30);
-    put(0x8000, gdt, sizeof gdt);
-    r.c->gdtr = (struct dtable){.base = 0x8000, .limit = sizeof gdt - 1};
-    r.c->idtr = (struct dtable){.base = IDT, .limit = 0xfff};
-    for (unsigned n = 0; n < 256; n++) {
-        const uint64_t h = HANDLERS + n * 16;
-        rig_st64(&r, IDT + n * 16, (h & 0xffff) | 8 << 16 | 0x8e00ull << 32 | (h >> 16) << 48);
-        rig_st64(&r, IDT + n * 16 + 8, 0);
-        PUT(h, 0xf4);
-    }
+    rig_programs(&r);
     cr4_set(r.c, r.c->cr4 | CR4_OSXSAVE | CR4_OSFXSR | CR4_OSXMMEXCPT);
     r.c->xcr0 = 7;
 }
@@ -49,19 +33,10 @@ static void teardown(void)
     rig_free(&r);
 }
 
-/* Runs the program to its HLT; the vector whose handler it was in, or -1. */
 static int run_at(uint64_t at)
 {
-    r.c->rip = at;
-    r.c->r[R_SP] = STACK;
-    r.c->activity = CPU_ACTIVE;
-    for (unsigned n = 0; n < 100; n++) {
-        const enum cpu_stop s = cpu_run(r.c, 1000);
-        if (r.c->activity == CPU_HALTED && s == CPU_STOP_IDLE)
-            break;
-    }
-    const uint64_t v = r.c->rip - 1 - HANDLERS;
-    return v < 256 * 16 ? (int)(v / 16) : -1;
+    rig_start(&r, at);
+    return rig_run(&r);
 }
 
 /* vpaddb ymm0, ymm1, ymm2; hlt */

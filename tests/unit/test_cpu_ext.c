@@ -10,51 +10,25 @@
 
 static struct rig r;
 
-#define CODE     0x10000ull
-#define STACK    0x9000ull
-#define IDT      0x20000ull
-#define HANDLERS 0x30000ull /* 16 bytes a vector */
+#define CODE RIG_CODE
 
-static void put(uint64_t at, const void *bytes, unsigned len)
-{
-    ram_write(r.ram, hpa(at), bytes, len);
-}
-#define PUT(at, ...) put(at, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define PUT(at, ...) RIG_PUT(&r, at, __VA_ARGS__)
 
 /* 64-bit mode, memory one to one, each vector's handler a HLT in its own place. */
 static struct cpu *start(const char *model)
 {
-    static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
     if (r.c)
         rig_free(&r);
     r = rig_new_cpu(16 << 20, model);
     rig_long_mode(&r);
     rig_map(&r, r.c->cr3, 0, 0, PTE_P | PTE_W | PTE_U, 30);
-    put(0x8000, gdt, sizeof gdt);
-    r.c->gdtr = (struct dtable){.base = 0x8000, .limit = sizeof gdt - 1};
-    r.c->idtr = (struct dtable){.base = IDT, .limit = 0xfff};
-    for (unsigned n = 0; n < 256; n++) {
-        const uint64_t h = HANDLERS + n * 16;
-        rig_st64(&r, IDT + n * 16, (h & 0xffff) | 8 << 16 | 0x8e00ull << 32 | (h >> 16) << 48);
-        PUT(h, 0xf4);
-    }
-    r.c->rip = CODE;
-    r.c->r[R_SP] = STACK;
+    rig_programs(&r);
     return r.c;
 }
 
-/* Runs to a HLT; the vector whose handler it was in, or -1 for the program itself. */
 static int run(void)
 {
-    for (unsigned n = 0; n < 100; n++) {
-        const enum cpu_stop s = cpu_run(r.c, 1000);
-        if (s == CPU_STOP_SHUTDOWN)
-            return -2;
-        if (r.c->activity == CPU_HALTED && s == CPU_STOP_IDLE)
-            break;
-    }
-    const uint64_t at = r.c->rip - 1 - HANDLERS;
-    return at < 256 * 16 ? (int)(at / 16) : -1;
+    return rig_run(&r);
 }
 
 static bool announces(uint32_t leaf, uint32_t sub, unsigned reg, unsigned bit)
@@ -135,7 +109,7 @@ START_TEST(random_numbers_follow_the_seed_and_are_state)
         struct cpu *c = start("max");
         c->rng_seed = n == 2 ? 7 : 5;
         c->r[R_CX] = c->r[R_DX] = ~0ull;
-        put(CODE, code, sizeof code); /* rdrand rax; rdseed ecx; rdrand dx; setc bl */
+        rig_put(&r, CODE, code, sizeof code); /* rdrand rax; rdseed ecx; rdrand dx; setc bl */
         const uint64_t hash = cpu_hash(c, 0);
         ck_assert_int_eq(run(), -1);
         ck_assert_uint_eq(c->r[R_CX] >> 32, 0);
@@ -283,7 +257,7 @@ START_TEST(umip_keeps_user_code_from_the_descriptor_tables)
             struct cpu *c = start("max");
             c->r[R_BX] = AREA;
             cr4_set(c, c->cr4 | (umip ? CR4_UMIP : 0));
-            put(CODE, code[n], 4);
+            rig_put(&r, CODE, code[n], 4);
             rig_set_cpl(&r, 3);
             struct rig *const p = &r;
             const int vec = RIG_TRY(p, cpu_run(c, 1));
@@ -394,7 +368,7 @@ START_TEST(a_counter_interrupts_exactly_behind_the_instruction_that_overflows_it
 {
     for (uint64_t n = 1; n < 2002; n += 333) {
         struct cpu *c = start_pmu(0xc0, n);
-        put(CODE, loop_code, sizeof loop_code);
+        rig_put(&r, CODE, loop_code, sizeof loop_code);
         const uint64_t from = cpu_icount(c);
         ck_assert_int_eq(run(), -1);
         ck_assert_uint_eq(pmis, 1);
@@ -414,7 +388,7 @@ END_TEST
 START_TEST(retired_branches_are_counted_and_interrupt)
 {
     struct cpu *c = start_pmu(0xc4, 600);
-    put(CODE, loop_code, sizeof loop_code);
+    rig_put(&r, CODE, loop_code, sizeof loop_code);
     const uint64_t from = cpu_icount(c);
     ck_assert_int_eq(run(), -1);
     ck_assert_uint_eq(pmis, 1);
@@ -429,7 +403,7 @@ START_TEST(fixed_counters_follow_their_privilege_levels_and_the_global_control)
 {
     struct cpu *c = start("max");
     uint64_t v;
-    put(CODE, loop_code, sizeof loop_code);
+    rig_put(&r, CODE, loop_code, sizeof loop_code);
     ck_assert(msr_write(c, MSR_FIXED_CTR_CTRL, 0x231)); /* 0: OS, 1: OS and user, 2: user */
     ck_assert(msr_write(c, MSR_PERF_GLOBAL_CTRL, 7ull << 32));
     ck_assert_int_eq(run(), -1);

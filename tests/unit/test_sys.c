@@ -57,35 +57,17 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
 }
 static const struct bus_ops port_ops = {port_read, port_write, 0};
 
-#define CODE     0x10000ull
-#define STACK    0x9000ull
-#define IDT      0x20000ull
-#define HANDLERS 0x30000ull /* 16 bytes a vector */
+#define CODE RIG_CODE
 
-static void put(uint64_t at, const void *bytes, unsigned len)
-{
-    ram_write(r.ram, hpa(at), bytes, len);
-}
-#define PUT(at, ...) put(at, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define PUT(at, ...) RIG_PUT(&r, at, __VA_ARGS__)
 
 /* 64-bit mode, memory one to one, each vector's handler a HLT in its own place. */
 static void setup(void)
 {
-    static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
     r = rig_new(16 << 20);
     rig_long_mode(&r);
     rig_map(&r, r.c->cr3, 0, 0, PTE_P | PTE_W, 30);
-    put(0x8000, gdt, sizeof gdt);
-    r.c->gdtr = (struct dtable){.base = 0x8000, .limit = sizeof gdt - 1};
-    r.c->idtr = (struct dtable){.base = IDT, .limit = 0xfff};
-    for (unsigned n = 0; n < 256; n++) {
-        const uint64_t h = HANDLERS + n * 16;
-        rig_st64(&r, IDT + n * 16, (h & 0xffff) | 8 << 16 | 0x8e00ull << 32 | (h >> 16) << 48);
-        rig_st64(&r, IDT + n * 16 + 8, 0);
-        PUT(h, 0xf4);
-    }
-    r.c->rip = CODE;
-    r.c->r[R_SP] = STACK;
+    rig_programs(&r);
     r.c->apic_ops = &apic_ops;
     port_count = 0;
     bus_map_port(r.bus, 0x300, 8, &port_ops, NULL, "test");
@@ -96,18 +78,9 @@ static void teardown(void)
     rig_free(&r);
 }
 
-/* Runs to a HLT; the vector whose handler it was in, or -1 for the program itself. */
 static int run(void)
 {
-    for (unsigned n = 0; n < 100; n++) {
-        const enum cpu_stop s = cpu_run(r.c, 1000);
-        if (s == CPU_STOP_SHUTDOWN)
-            return -2;
-        if (r.c->activity == CPU_HALTED && s == CPU_STOP_IDLE)
-            break;
-    }
-    const uint64_t at = r.c->rip - 1 - HANDLERS;
-    return at < 256 * 16 ? (int)(at / 16) : -1;
+    return rig_run(&r);
 }
 
 START_TEST(an_interrupt_waits_for_the_instruction_after_sti)
@@ -132,7 +105,7 @@ START_TEST(nmi_comes_before_an_interrupt_and_masks_further_ones)
     ck_assert(r.c->nmi_masked);
     cpu_signals.nmi(r.c);
     ck_assert(!event_pending(r.c));
-    PUT(HANDLERS + 2 * 16 + 1, 0x48, 0xcf); /* iretq after the handler's hlt */
+    PUT(RIG_HANDLERS + 2 * 16 + 1, 0x48, 0xcf); /* iretq after the handler's hlt */
     r.c->activity = CPU_ACTIVE;
     ck_assert_int_eq(run(), 2);
     ck_assert(r.c->nmi_masked);
@@ -153,18 +126,18 @@ END_TEST
 
 START_TEST(a_fault_in_delivery_is_a_double_fault_and_one_more_shuts_down)
 {
-    PUT(CODE, 0x0f, 0x0b);         /* ud2 */
-    rig_st64(&r, IDT + 6 * 16, 0); /* no gate: #GP; #UD is benign, so #GP is delivered */
+    PUT(CODE, 0x0f, 0x0b);             /* ud2 */
+    rig_st64(&r, RIG_IDT + 6 * 16, 0); /* no gate: #GP; #UD is benign, so #GP is delivered */
     ck_assert_int_eq(run(), 13);
     r.c->activity = CPU_ACTIVE;
     r.c->rip = CODE + 0x100;
     PUT(CODE + 0x100, 0x8e, 0xd8); /* mov ds, ax with a bad selector: #GP */
     r.c->r[R_AX] = 0x1000;
-    rig_st64(&r, IDT + 13 * 16, 0); /* #GP without gate: double fault */
+    rig_st64(&r, RIG_IDT + 13 * 16, 0); /* #GP without gate: double fault */
     ck_assert_int_eq(run(), 8);
     r.c->activity = CPU_ACTIVE;
     r.c->rip = CODE + 0x100;
-    rig_st64(&r, IDT + 8 * 16, 0);
+    rig_st64(&r, RIG_IDT + 8 * 16, 0);
     ck_assert_int_eq(run(), -2);
     ck_assert_int_eq(r.c->activity, CPU_SHUTDOWN);
 }
