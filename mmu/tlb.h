@@ -25,10 +25,12 @@ struct tlb_entry {
     uint32_t attr;  /* mmu's own: global, page size */
 };
 
-/* The fold keeps copies at power-of-two page distances from colliding. */
+/* The fold keeps copies at power-of-two page distances from colliding. It must never put two
+ * neighbours in one slot, or an access across their border would hit: a sum moves on by 1 or 2 from
+ * page to page, an exclusive or can stand still (at 2 GiB, and from the last page to the first). */
 static inline unsigned tlb_index(uint64_t la)
 {
-    return (unsigned)((la >> 12) ^ (la >> 21)) & (TLB_ENTRIES - 1);
+    return (unsigned)((la >> 12) + (la >> 21)) & (TLB_ENTRIES - 1);
 }
 
 #endif

@@ -219,6 +219,28 @@ START_TEST(accesses_that_cross_pages_touch_both_or_none)
 }
 END_TEST
 
+/* The upper page is in the TLB, the lower not: neighbours must never share a slot. */
+START_TEST(accesses_across_any_power_of_two_reach_both_pages)
+{
+    rig_map(&r, r.c->cr3, 0, PA + 4096, RW, 12);
+    rig_map(&r, r.c->cr3, -4096ull, PA, RW, 12);
+    for (unsigned k = 13; k < 47; k++) {
+        rig_map(&r, r.c->cr3, (1ull << k) - 4096, PA, RW, 12);
+        rig_map(&r, r.c->cr3, 1ull << k, PA + 4096, RW, 12);
+    }
+    for (unsigned k = 13; k < 48; k++) {
+        const uint64_t border = k == 47 ? 0 : 1ull << k;
+        ck_assert_uint_ne(tlb_index(border - 1), tlb_index(border));
+        mem_st32(r.c, border, 0);
+        mem_st32(r.c, border - 2, 0x44332211u + k);
+        ck_assert_uint_eq(rig_ld64(&r, PA + 4088) >> 48, 0x2211u + k);
+        ck_assert_uint_eq(rig_ld64(&r, PA + 4096) & 0xffffffff, 0x4433);
+        mem_ld8(r.c, border);
+        ck_assert_uint_eq(mem_ld32(r.c, border - 2), 0x44332211u + k);
+    }
+}
+END_TEST
+
 START_TEST(a_32_bit_table_with_4_mib_pages_translates)
 {
     const uint64_t dir = rig_new_table(&r), table = rig_new_table(&r);
@@ -446,6 +468,7 @@ int main(void)
     tcase_add_test(t, pcids_keep_their_translations_across_cr3_writes);
     tcase_add_test(t, ten_thousand_cr3_writes_never_show_a_stale_page);
     tcase_add_test(t, accesses_that_cross_pages_touch_both_or_none);
+    tcase_add_test(t, accesses_across_any_power_of_two_reach_both_pages);
     tcase_add_test(t, a_32_bit_table_with_4_mib_pages_translates);
     tcase_add_test(t, pae_tables_translate_and_bad_pdptes_are_refused);
     tcase_add_test(t, a_data_breakpoint_pends_a_trap_and_neighbours_do_not);
