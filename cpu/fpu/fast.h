@@ -23,7 +23,8 @@
 #define FAST_POSSIBLE 1
 #endif
 
-#define FAST_FN static inline __attribute__((always_inline))
+#define FAST_FN        static inline __attribute__((always_inline))
+#define FAST_LIKELY(x) __builtin_expect(x, 1)
 
 /* What the current MXCSR allows. */
 enum fast_mode { FAST_OFF, FAST_EXACT, FAST_ANY };
@@ -63,37 +64,52 @@ FAST_FN uint64_t f64_bits(double f)
     return v;
 }
 
-/* normal operands */
-FAST_FN bool f32_normal(uint32_t v)
-{
-    return (v >> 23 & 0xff) - 1u < 0xfe;
-}
-
-FAST_FN bool f64_normal(uint64_t v)
-{
-    return (v >> 52 & 0x7ff) - 1u < 0x7fe;
-}
-
-FAST_FN bool f32_operand(uint32_t v)
-{
-    return f32_normal(v) || !(v << 1);
-}
-
-FAST_FN bool f64_operand(uint64_t v)
-{
-    return f64_normal(v) || !(v << 1);
-}
-
-/* normal results above the smallest exponent: those cannot have been tiny */
-FAST_FN bool f32_result(uint32_t v)
-{
-    return (v >> 23 & 0xff) - 2u < 0xfd;
-}
-
-FAST_FN bool f64_result(uint64_t v)
-{
-    return (v >> 52 & 0x7ff) - 2u < 0x7fd;
-}
+/* Classes of numbers. normal: exponent neither 0 nor all ones; one addition moves both ends of the
+ * range out of the mask. result: normal and three above the smallest exponent, so it cannot have
+ * been tiny. operand: normal or zero.
+ * *_ok: operands and result of an operation that the host does right, inexactness apart. */
+#define FAST_CLASSES(bits, utype, frac, mask)                                                  \
+    FAST_FN bool f##bits##_normal(utype v)                                                     \
+    {                                                                                          \
+        return (v + ((utype)1 << frac)) & (utype)(mask - 1) << frac;                           \
+    }                                                                                          \
+    FAST_FN bool f##bits##_result(utype v)                                                     \
+    {                                                                                          \
+        return (v + ((utype)1 << frac)) & (utype)(mask - 3) << frac;                           \
+    }                                                                                          \
+    FAST_FN bool f##bits##_zero(utype v)                                                       \
+    {                                                                                          \
+        return !(utype)(v << 1);                                                               \
+    }                                                                                          \
+    FAST_FN bool f##bits##_operand(utype v)                                                    \
+    {                                                                                          \
+        return f##bits##_normal(v) || f##bits##_zero(v);                                       \
+    }                                                                                          \
+    /* the usual case, without a branch for each */                                            \
+    FAST_FN bool f##bits##_all_normal(utype a, utype b, utype r)                               \
+    {                                                                                          \
+        return (int)f##bits##_normal(a) & (int)f##bits##_normal(b) & (int)f##bits##_result(r); \
+    }                                                                                          \
+    FAST_FN bool f##bits##_add_ok(utype a, utype b, utype r)                                   \
+    {                                                                                          \
+        return FAST_LIKELY(f##bits##_all_normal(a, b, r)) ||                                   \
+               (f##bits##_operand(a) && f##bits##_operand(b) &&                                \
+                (f##bits##_result(r) || f##bits##_zero(r)));                                   \
+    }                                                                                          \
+    FAST_FN bool f##bits##_mul_ok(utype a, utype b, utype r)                                   \
+    {                                                                                          \
+        return FAST_LIKELY(f##bits##_all_normal(a, b, r)) ||                                   \
+               (f##bits##_operand(a) && f##bits##_operand(b) &&                                \
+                (f##bits##_zero(a) || f##bits##_zero(b)));                                     \
+    }                                                                                          \
+    FAST_FN bool f##bits##_div_ok(utype a, utype b, utype r)                                   \
+    {                                                                                          \
+        return FAST_LIKELY(f##bits##_all_normal(a, b, r)) ||                                   \
+               (f##bits##_normal(b) && f##bits##_zero(a));                                     \
+    }
+FAST_CLASSES(32, uint32_t, 23, 0xffu)
+FAST_CLASSES(64, uint64_t, 52, 0x7ffull)
+#undef FAST_CLASSES
 
 FAST_FN uint64_t f64_sig(uint64_t v)
 {
@@ -104,11 +120,11 @@ FAST_FN uint64_t f64_sig(uint64_t v)
 #define FAST_ADD(bits, type, utype)                                           \
     FAST_FN bool fast_add##bits(enum fast_mode m, utype a, utype b, utype *r) \
     {                                                                         \
-        if (m == FAST_OFF || !f##bits##_operand(a) || !f##bits##_operand(b))  \
+        if (m == FAST_OFF)                                                    \
             return false;                                                     \
         const type x = f##bits##_host(a), y = f##bits##_host(b), s = x + y;   \
         *r = f##bits##_bits(s);                                               \
-        if (!f##bits##_result(*r) && *r << 1)                                 \
+        if (!f##bits##_add_ok(a, b, *r))                                      \
             return false;                                                     \
         if (m == FAST_ANY)                                                    \
             return true;                                                      \
@@ -125,38 +141,40 @@ FAST_ADD(64, double, uint64_t)
 
 FAST_FN bool fast_mul32(enum fast_mode m, uint32_t a, uint32_t b, uint32_t *r)
 {
-    if (m == FAST_OFF || !f32_normal(a) || !f32_normal(b))
+    if (m == FAST_OFF)
         return false;
     const float x = f32_host(a), y = f32_host(b), p = x * y;
     *r = f32_bits(p);
-    return f32_result(*r) && (m == FAST_ANY || (double)x * (double)y == (double)p);
+    return f32_mul_ok(a, b, *r) && (m == FAST_ANY || (double)x * (double)y == (double)p);
 }
 
 FAST_FN bool fast_mul64(enum fast_mode m, uint64_t a, uint64_t b, uint64_t *r)
 {
-    if (m == FAST_OFF || !f64_normal(a) || !f64_normal(b))
+    if (m == FAST_OFF)
         return false;
     *r = f64_bits(f64_host(a) * f64_host(b));
-    return f64_result(*r) &&
+    return f64_mul_ok(a, b, *r) &&
            (m == FAST_ANY || __builtin_ctzll(f64_sig(a)) + __builtin_ctzll(f64_sig(b)) >= 53);
 }
 
 FAST_FN bool fast_div32(enum fast_mode m, uint32_t a, uint32_t b, uint32_t *r)
 {
-    if (m == FAST_OFF || !f32_normal(a) || !f32_normal(b))
+    if (m == FAST_OFF)
         return false;
     const float x = f32_host(a), y = f32_host(b), q = x / y;
     *r = f32_bits(q);
-    return f32_result(*r) && (m == FAST_ANY || (double)q * (double)y == (double)x);
+    return f32_div_ok(a, b, *r) && (m == FAST_ANY || (double)q * (double)y == (double)x);
 }
 
 FAST_FN bool fast_div64(enum fast_mode m, uint64_t a, uint64_t b, uint64_t *r)
 {
-    if (m == FAST_OFF || !f64_normal(a) || !f64_normal(b))
+    if (m == FAST_OFF)
         return false;
     *r = f64_bits(f64_host(a) / f64_host(b));
-    if (!f64_result(*r) || m == FAST_ANY)
-        return f64_result(*r);
+    if (m == FAST_ANY || !f64_div_ok(a, b, *r))
+        return f64_div_ok(a, b, *r);
+    if (f64_zero(a))
+        return true;
     const unsigned __int128 back = (unsigned __int128)f64_sig(*r) * f64_sig(b);
     const unsigned __int128 from = (unsigned __int128)f64_sig(a) << 52;
     return back == from || back == from << 1;

@@ -1,7 +1,7 @@
 /*
  * cpu/fpu/fast_avx.c: chained handlers (cpu/interp/fast.h) of the VEX instructions that string
  * functions and numeric loops are made of: moves, logic, simple integer arithmetic, sign masks,
- * scalar arithmetic. The legacy forms are in cpu/interp/fast_sse.c.
+ * scalar arithmetic. The legacy forms are in fast_sse.c.
  *
  * Where one does not apply (registers not enabled, TLB miss, misalignment, an operand that the host
  * may not compute) h_sem runs the semantic function instead, so all of them may fault.

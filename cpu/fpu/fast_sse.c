@@ -1,6 +1,6 @@
 /*
- * Chained handlers of SSE: moves, logic, packed integers, scalar and packed arithmetic, compares,
- * conversions.
+ * cpu/fpu/fast_sse.c: chained handlers (cpu/interp/fast.h) of SSE: moves, logic, packed integers,
+ * scalar and packed arithmetic, compares, conversions. The VEX forms are in fast_avx.c.
  *
  * Floating point is the host's where that gives the same bits and flags (cpu/fpu/fast.h says why):
  * operands normal or zero, the result normal and clear of the underflow boundary or an exact zero,
@@ -11,6 +11,7 @@
  * Register forms may fault too (#NM, #XM): fast_assign keeps flags alive before them.
  */
 #include "cpu/fpu/fast.h"
+#include "cpu/fpu/kernels.h"
 #include "cpu/interp/fast.h"
 
 #define INSN(map, opcode, prefix, modrm, name, o1, o2, o3, feat, attrs, flr, flw, flu, sem) \
@@ -143,6 +144,7 @@ X_ROW(x_movq_ld, 8, x_set(c, i->d, (v2u64){s, 0}))
 X_ROW(movd4_ld, G4, x_set(c, i->d, (v2u64){s, 0}))
 X_ROW(movd8_ld, G8, x_set(c, i->d, (v2u64){s, 0}))
 X_ROW(movddup, 8, x_set(c, i->d, (v2u64){s, s}))
+/* clang-format off */
 /* register moves merge, loads clear the rest */
 #define MOVS_ld(name, src, lane)                          \
     H(f_##name##_r)                                       \
@@ -154,7 +156,8 @@ X_ROW(movddup, 8, x_set(c, i->d, (v2u64){s, s}))
     X_MEM(name, src, flat, x_set(c, i->d, (v2u64){s, 0})) \
     X_MEM(name, src, gen, x_set(c, i->d, (v2u64){s, 0}))  \
     X_MEM(name, src, base, x_set(c, i->d, (v2u64){s, 0}))
-MOVS_ld(movsd_ld, 8, q[0]) MOVS_ld(movss_ld, 4, d[0])
+MOVS_ld(movsd_ld, 8, q[0])
+MOVS_ld(movss_ld, 4, d[0])
 /* register forms take the other half */
 #define MOVH_ld(name, to, from)                    \
     H(f_##name##_r)                                \
@@ -166,37 +169,40 @@ MOVS_ld(movsd_ld, 8, q[0]) MOVS_ld(movss_ld, 4, d[0])
     X_MEM(name, 8, flat, c->xmm[i->d].q[to] = s)   \
     X_MEM(name, 8, gen, c->xmm[i->d].q[to] = s)    \
     X_MEM(name, 8, base, c->xmm[i->d].q[to] = s)
-    MOVH_ld(movhps_ld, 1, 0) MOVH_ld(movlps_ld, 0, 1)
+MOVH_ld(movhps_ld, 1, 0)
+MOVH_ld(movlps_ld, 0, 1)
 
 /* ---- logic, packed integers, shuffles -------------------------------------------------------- */
 
-#define D                        x_get(c, i->d)
-#define LANES_OP(name, type, op) X_ROW(name, A, x_set(c, i->d, (v2u64)((type)D op(type) s)))
-        LANES_OP(x_pand, v2u64, &) LANES_OP(x_por, v2u64, |) LANES_OP(x_pxor, v2u64, ^)
-            X_ROW(x_pandn, A, x_set(c, i->d, ~D &s)) LANES_OP(x_paddb, v16u8, +)
-                LANES_OP(x_paddw, v8u16, +) LANES_OP(x_paddd, v4u32, +) LANES_OP(x_paddq, v2u64, +)
-                    LANES_OP(x_psubb, v16u8, -) LANES_OP(x_psubw, v8u16, -)
-                        LANES_OP(x_psubd, v4u32, -) LANES_OP(x_psubq, v2u64, -)
-                            LANES_OP(x_pcmpeqb, v16u8, ==) LANES_OP(x_pcmpeqw, v8u16, ==)
-                                LANES_OP(x_pcmpeqd, v4u32, ==)
-                                    X_ROW(x_punpcklqdq, A, c->xmm[i->d].q[1] = s[0])
-                                        X_ROW(x_punpckhqdq, A, x_set(c, i->d, (v2u64){D[1], s[1]}))
-
-                                            ALU_INLINE v2u64
-    shuffle_d(v2u64 lo, v2u64 hi, unsigned imm)
+ALU_INLINE v2u64 shuffle_d(v2u64 lo, v2u64 hi, unsigned imm)
 {
     const v4u32 l = (v4u32)lo, h = (v4u32)hi;
     return (v2u64)(v4u32){l[imm & 3], l[imm >> 2 & 3], h[imm >> 4 & 3], h[imm >> 6 & 3]};
 }
+
+#define D x_get(c, i->d)
+#define LANES_OP(name, type, op) X_ROW(name, A, x_set(c, i->d, (v2u64)((type)D op (type)s)))
+LANES_OP(x_pand, v2u64, &)
+LANES_OP(x_por, v2u64, |)
+LANES_OP(x_pxor, v2u64, ^)
+X_ROW(x_pandn, A, x_set(c, i->d, ~D & s))
+LANES_OP(x_paddb, v16u8, +)
+LANES_OP(x_paddw, v8u16, +)
+LANES_OP(x_paddd, v4u32, +)
+LANES_OP(x_paddq, v2u64, +)
+LANES_OP(x_psubb, v16u8, -)
+LANES_OP(x_psubw, v8u16, -)
+LANES_OP(x_psubd, v4u32, -)
+LANES_OP(x_psubq, v2u64, -)
+LANES_OP(x_pcmpeqb, v16u8, ==)
+LANES_OP(x_pcmpeqw, v8u16, ==)
+LANES_OP(x_pcmpeqd, v4u32, ==)
+X_ROW(x_punpcklqdq, A, c->xmm[i->d].q[1] = s[0])
+X_ROW(x_punpckhqdq, A, x_set(c, i->d, (v2u64){D[1], s[1]}))
 X_ROW(pshufd, A, x_set(c, i->d, shuffle_d(s, s, (unsigned)i->imm)))
 X_ROW(shufps, A, x_set(c, i->d, shuffle_d(D, s, (unsigned)i->imm)))
 X_ROW(shufpd, A, x_set(c, i->d, (v2u64){D[i->imm & 1], s[i->imm >> 1 & 1]}))
 
-/* The top bits of eight bytes. */
-ALU_INLINE unsigned top_bits(uint64_t v)
-{
-    return (unsigned)((v >> 7 & 0x0101010101010101ull) * 0x0102040810204080ull >> 56);
-}
 H(f_x_pmovmskb_r)
 {
     GATE;
@@ -209,6 +215,7 @@ H(f_movmskpd_r)
     c->r[i->d] = c->xmm[i->s].q[0] >> 63 | c->xmm[i->s].q[1] >> 63 << 1;
     NEXT;
 }
+/* clang-format on */
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
@@ -218,59 +225,23 @@ ALU_INLINE bool host_rounds(const struct cpu *c)
     return fast_mode(c->fpu.mxcsr) == FAST_ANY;
 }
 
-/* normal: exponent neither 0 nor all ones; big: normal and three above the smallest exponent. One
- * addition moves both ends of the range out of the mask. */
-#define CLASSES(bits, utype, frac, mask)                                                \
-    ALU_INLINE bool normal##bits(utype v)                                               \
-    {                                                                                   \
-        return (v + ((utype)1 << frac)) & (utype)(mask - 1) << frac;                    \
-    }                                                                                   \
-    ALU_INLINE bool big##bits(utype v)                                                  \
-    {                                                                                   \
-        return (v + ((utype)1 << frac)) & (utype)(mask - 3) << frac;                    \
-    }                                                                                   \
-    ALU_INLINE bool zero##bits(utype v)                                                 \
-    {                                                                                   \
-        return !(utype)(v << 1);                                                        \
-    }                                                                                   \
-    ALU_INLINE bool plain##bits(utype v)                                                \
-    {                                                                                   \
-        return normal##bits(v) || zero##bits(v);                                        \
-    }                                                                                   \
-    ALU_INLINE bool add_ok##bits(utype a, utype b, utype r)                             \
-    {                                                                                   \
-        if (LIKELY((int)normal##bits(a) & (int)normal##bits(b) & (int)big##bits(r)))    \
-            return true;                                                                \
-        return plain##bits(a) && plain##bits(b) && (big##bits(r) || zero##bits(r));     \
-    }                                                                                   \
-    ALU_INLINE bool mul_ok##bits(utype a, utype b, utype r)                             \
-    {                                                                                   \
-        if (LIKELY((int)normal##bits(a) & (int)normal##bits(b) & (int)big##bits(r)))    \
-            return true;                                                                \
-        return plain##bits(a) && plain##bits(b) && (zero##bits(a) || zero##bits(b));    \
-    }                                                                                   \
-    ALU_INLINE bool div_ok##bits(utype a, utype b, utype r)                             \
-    {                                                                                   \
-        return normal##bits(b) && (zero##bits(a) || (normal##bits(a) && big##bits(r))); \
-    }
-CLASSES(32, uint32_t, 23, 0xffu)
-CLASSES(64, uint64_t, 52, 0x7ffull)
-
 #define SCALAR(bits, lane, kind, op)                                                 \
     const uint##bits##_t a = c->xmm[i->d].lane;                                      \
     const uint##bits##_t r = f##bits##_bits(f##bits##_host(a) op f##bits##_host(s)); \
-    NEED(host_rounds(c) && kind##_ok##bits(a, s, r));                                \
+    NEED(host_rounds(c) && f##bits##_##kind##_ok(a, s, r));                          \
     c->xmm[i->d].lane = r
 
-#define PACKED_PD(kind, op)                                                                 \
-    const v2u64 a = D, r = (v2u64)((v2f64)a op(v2f64) s);                                   \
-    NEED(host_rounds(c) && kind##_ok64(a[0], s[0], r[0]) && kind##_ok64(a[1], s[1], r[1])); \
+#define PACKED_PD(kind, op)                                     \
+    const v2u64 a = D, r = (v2u64)((v2f64)a op(v2f64) s);       \
+    NEED(host_rounds(c) && f64_##kind##_ok(a[0], s[0], r[0]) && \
+         f64_##kind##_ok(a[1], s[1], r[1]));                    \
     x_set(c, i->d, r)
 
-#define PACKED_PS(kind, op)                                                                  \
-    const v4u32 a = (v4u32)D, b = (v4u32)s, r = (v4u32)((v4f32)a op(v4f32) b);               \
-    NEED(host_rounds(c) && kind##_ok32(a[0], b[0], r[0]) && kind##_ok32(a[1], b[1], r[1]) && \
-         kind##_ok32(a[2], b[2], r[2]) && kind##_ok32(a[3], b[3], r[3]));                    \
+#define PACKED_PS(kind, op)                                                        \
+    const v4u32 a = (v4u32)D, b = (v4u32)s, r = (v4u32)((v4f32)a op(v4f32) b);     \
+    NEED(host_rounds(c) && f32_##kind##_ok(a[0], b[0], r[0]) &&                    \
+         f32_##kind##_ok(a[1], b[1], r[1]) && f32_##kind##_ok(a[2], b[2], r[2]) && \
+         f32_##kind##_ok(a[3], b[3], r[3]));                                       \
     x_set(c, i->d, (v2u64)r)
 
 #define ARITH(name, kind, op)                      \
@@ -283,16 +254,18 @@ ARITH(sub, add, -)
 ARITH(mul, mul, *)
 ARITH(div, div, /)
 
-X_ROW(sqrtsd, 8, NEED(host_rounds(c) && normal64(s) && !(s >> 63));
+X_ROW(sqrtsd, 8, NEED(host_rounds(c) && f64_normal(s) && !(s >> 63));
       c->xmm[i->d].q[0] = f64_bits(__builtin_sqrt(f64_host(s))))
-X_ROW(sqrtss, 4, NEED(host_rounds(c) && normal32(s) && !(s >> 31));
+X_ROW(sqrtss, 4, NEED(host_rounds(c) && f32_normal(s) && !(s >> 31));
       c->xmm[i->d].d[0] = f32_bits(__builtin_sqrtf(f32_host(s))))
 
 /* MIN, MAX: the second operand unless the first is strictly less/greater. */
-#define MINMAX(name, op)                                                                     \
-    X_ROW(name##sd, 8, const uint64_t a = c->xmm[i->d].q[0]; NEED(plain64(a) && plain64(s)); \
-          c->xmm[i->d].q[0] = f64_host(a) op f64_host(s) ? a : s)                            \
-    X_ROW(name##ss, 4, const uint32_t a = c->xmm[i->d].d[0]; NEED(plain32(a) && plain32(s)); \
+#define MINMAX(name, op)                                          \
+    X_ROW(name##sd, 8, const uint64_t a = c->xmm[i->d].q[0];      \
+          NEED(f64_operand(a) && f64_operand(s));                 \
+          c->xmm[i->d].q[0] = f64_host(a) op f64_host(s) ? a : s) \
+    X_ROW(name##ss, 4, const uint32_t a = c->xmm[i->d].d[0];      \
+          NEED(f32_operand(a) && f32_operand(s));                 \
           c->xmm[i->d].d[0] = f32_host(a) op f32_host(s) ? a : s)
 MINMAX(min, <)
 MINMAX(max, >)
@@ -300,7 +273,7 @@ MINMAX(max, >)
 /* (U)COMIS: ZF and CF only. */
 #define COMPARE(bits, lane)                                        \
     const uint##bits##_t a = c->xmm[i->d].lane;                    \
-    NEED(plain##bits(a) && plain##bits(s));                        \
+    NEED(f##bits##_operand(a) && f##bits##_operand(s));            \
     lf_res = f##bits##_host(a) != f##bits##_host(s);               \
     lf_aux = f##bits##_host(a) < f##bits##_host(s) ? LF_CF | LF_PO \
              : lf_res                              ? 0             \
@@ -319,13 +292,14 @@ X_ROW(cvtsi2ss_8, G8, const int64_t v = (int64_t)s;
       NEED((v + (1ll << 23)) >> 24 == 0 || host_rounds(c)); c->xmm[i->d].d[0] = f32_bits((float)v))
 X_ROW(cvtdq2pd, 8,
       x_set(c, i->d, (v2u64){f64_bits((double)(int32_t)s), f64_bits((double)(int32_t)(s >> 32))}))
-X_ROW(cvtss2sd, 4, NEED(plain32(s)); c->xmm[i->d].q[0] = f64_bits((double)f32_host(s)))
+X_ROW(cvtss2sd, 4, NEED(f32_operand(s)); c->xmm[i->d].q[0] = f64_bits((double)f32_host(s)))
 X_ROW(cvtsd2ss, 8, const uint32_t r = f32_bits((float)f64_host(s));
-      NEED(host_rounds(c) && (zero64(s) || (normal64(s) && big32(r)))); c->xmm[i->d].d[0] = r)
+      NEED(host_rounds(c) && (f64_zero(s) || (f64_normal(s) && f32_result(r))));
+      c->xmm[i->d].d[0] = r)
 
 /* Truncation of values in range; exact ones set no flag. */
 #define TRUNCATE(bits, itype, limit)                           \
-    NEED(plain##bits(s));                                      \
+    NEED(f##bits##_operand(s));                                \
     const double v = (double)f##bits##_host(s);                \
     NEED(v > -(limit) && v < (limit));                         \
     const itype n = (itype)v;                                  \
@@ -338,37 +312,17 @@ X_ROW(cvttss2si_8, 4, TRUNCATE(32, int64_t, 9223372036854775808.0))
 
 /* ---- table ----------------------------------------------------------------------------------- */
 
-#define S4(f)                   \
-    {                           \
-        {f, f}, {f, f}, {f, f}, \
-        {                       \
-            f, f                \
-        }                       \
-    }
-#define S31(f, g)               \
-    {                           \
-        {f, f}, {f, f}, {f, f}, \
-        {                       \
-            g, g                \
-        }                       \
-    } /* by operand size: 4 or 8 bytes */
-#define ROW(op)                                                                         \
-    {                                                                                   \
-        op_##op, S4(f_##op##_r), S4(f_##op##_flat), S4(f_##op##_gen), S4(f_##op##_base) \
-    }
-#define ROW_AS(op, f)                                                               \
-    {                                                                               \
-        op_##op, S4(f_##f##_r), S4(f_##f##_flat), S4(f_##f##_gen), S4(f_##f##_base) \
-    }
-#define ROW_2(op, f, g)                                                      \
-    {                                                                        \
-        op_##op, S31(f_##f##_r, f_##g##_r), S31(f_##f##_flat, f_##g##_flat), \
-            S31(f_##f##_gen, f_##g##_gen), S31(f_##f##_base, f_##g##_base)   \
-    }
-#define ROW_REG(op)                           \
-    {                                         \
-        .sem = op_##op, .reg = S4(f_##op##_r) \
-    }
+/* clang-format off */
+#define S4(f)     {{f, f}, {f, f}, {f, f}, {f, f}}
+#define S31(f, g) {{f, f}, {f, f}, {f, f}, {g, g}} /* by operand size: 4 or 8 bytes */
+#define ROW_AS(op, f)                                                                 \
+    {op_##op, S4(f_##f##_r), S4(f_##f##_flat), S4(f_##f##_gen), S4(f_##f##_base)}
+#define ROW(op) ROW_AS(op, op)
+#define ROW_2(op, f, g)                                                               \
+    {op_##op, S31(f_##f##_r, f_##g##_r), S31(f_##f##_flat, f_##g##_flat),             \
+     S31(f_##f##_gen, f_##g##_gen), S31(f_##f##_base, f_##g##_base)}
+#define ROW_REG(op) {.sem = op_##op, .reg = S4(f_##op##_r)}
+/* clang-format on */
 #define ROWS_FP(op) ROW(op##sd), ROW(op##ss), ROW(op##pd), ROW(op##ps)
 
 const struct fast_forms fast_sse_forms[] = {
