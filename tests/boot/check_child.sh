@@ -14,7 +14,7 @@ run()
     guest "$1"
     n=$2 code=$3 vm=name=c,memory=16M,kernel=$work/g$4
     shift 4
-    expect "$n" "$code" "$VITRINE" run --headless --consoles=all --timeout=60s --vm "$vm" "$@"
+    expect "$n" "$code" "$VITRINE" run --headless --consoles=all --timeout=250s --vm "$vm" "$@"
 }
 
 run 1 "a child's triple fault is exit 4" 4 ""
@@ -42,6 +42,6 @@ guest 1
 cp "$work/g" "$work/g1"
 guest 2
 expect "a crash takes down its own VM and nothing else" 4 "$VITRINE" run --headless --consoles=all \
-    --timeout=60s --vm "name=bad,memory=16M,kernel=$work/g1" --vm "name=good,memory=16M,kernel=$work/g"
+    --timeout=250s --vm "name=bad,memory=16M,kernel=$work/g1" --vm "name=good,memory=16M,kernel=$work/g"
 says 'bad: triple fault' 'good: debug-exit with value 0' 'hello'
 finish

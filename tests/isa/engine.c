@@ -268,13 +268,17 @@ static void run_engine(struct engine_side *e, const struct test_case *t, struct 
 static void run_semantic(struct engine_side *e, const struct test_case *t, struct test_result *r)
 {
     struct cpu *c = e->c;
-    static struct insn i;
+    static uint64_t room[(sizeof(struct block) + sizeof(struct insn) + 7) / 8];
+    struct block *const block = (struct block *)room; /* of one instruction */
+    struct insn *const i = block->insn;
+    block->n = 1;
+    block->mode = c->mode;
     r->vec = VEC_NONE;
     r->err = 0;
     r->cr2 = 0;
     static uint64_t rip;
     rip = t->rip;
-    c->cur = &i;
+    c->cur = i;
     c->in_insn = true;
     if (setjmp(c->leave)) {
         r->vec = c->fault_vec;
@@ -284,11 +288,11 @@ static void run_semantic(struct engine_side *e, const struct test_case *t, struc
     } else {
         /* a repeated string instruction ends in a new RIP only when it is through */
         for (unsigned k = 0; k < 100000 && rip - t->rip < t->len; k++) {
-            decode(&i, t->code + (rip - t->rip), t->len - (unsigned)(rip - t->rip),
+            decode(i, t->code + (rip - t->rip), t->len - (unsigned)(rip - t->rip),
                    (unsigned)(rip & 4095), c->mode, c->features);
             c->r[R_PAGE] = rip & ~4095ull;
-            c->rip = rip + i.len;
-            insn_sem (&i)(c, &i);
+            c->rip = rip + i->len;
+            insn_sem(i)(c, i);
             rip = c->rip;
         }
     }

@@ -371,6 +371,14 @@ static bool differs_again(struct shared *s, const struct test_case *t,
     return rep.n != 0;
 }
 
+/* Under AddressSanitizer the cases run on our side alone: its own memory lies in the host process
+ * where cases expect none. */
+#if defined(VITRINE_SANITIZE)
+enum { COMPARED = false };
+#else
+enum { COMPARED = true };
+#endif
+
 static int run(const struct options *o, const char *name)
 {
     static uint32_t rows[8192];
@@ -383,7 +391,7 @@ static int run(const struct options *o, const char *name)
     unsigned failures = 0, unsteady = 0;
     while (row_count && s && (o->count == 0 || done < o->count) && failures < o->failures) {
         fill_batch(s, e, o, rows, row_count, &number, numbers);
-        if (!native_run(s)) {
+        if (COMPARED && !native_run(s)) {
             printf("the host's side died\n");
             print_case(&s->cases[s->at ? s->at - 1 : 0], &isa_rows[s->cases[s->at].row], s->at);
             failures++;
@@ -397,7 +405,7 @@ static int run(const struct options *o, const char *name)
             if (row)
                 page_count(row);
             engine_side_run(e, t, &ours);
-            if (!is_free(row, &i, t, &s->results[k], &ours))
+            if (COMPARED && !is_free(row, &i, t, &s->results[k], &ours))
                 compare(&rep, t, s->pattern, &s->results[k], &ours, row);
             if (rep.n && !differs_again(s, t, &ours, row)) {
                 unsteady++;
@@ -415,6 +423,8 @@ static int run(const struct options *o, const char *name)
     FILE *const out = o->page ? stderr : stdout;
     fprintf(out, "%s %s: %llu cases of %u rows, %u differ", failed ? "not ok" : "ok", name,
             (unsigned long long)done, row_count, failures);
+    if (!COMPARED)
+        fprintf(out, " (sanitizer build: not compared with the host)");
     if (unsteady)
         fprintf(out, ", %u differed once and not again", unsteady);
     fprintf(out, "\n");
