@@ -70,14 +70,16 @@
 #define LAPIC_ESR_REGISTER     (1u << 7)
 
 /* I/O APIC */
-#define IOAPIC_BASE        0xfec00000u
-#define IOAPIC_REGSEL      0x00
-#define IOAPIC_WINDOW      0x10
-#define IOAPIC_EOI         0x40 /* version 0x20 and later */
-#define IOAPIC_REG_ID      0x00
-#define IOAPIC_REG_VERSION 0x01
-#define IOAPIC_REG_ARB     0x02
-#define IOAPIC_REG_TABLE   0x10
-#define IOAPIC_PINS        24
+#define IOAPIC_BASE            0xfec00000u
+#define IOAPIC_REGSEL          0x00
+#define IOAPIC_WINDOW          0x10
+#define IOAPIC_EOI             0x40 /* version 0x20 and later */
+#define IOAPIC_REG_ID          0x00
+#define IOAPIC_REG_VERSION     0x01
+#define IOAPIC_REG_ARB         0x02
+#define IOAPIC_REG_TABLE       0x10
+#define IOAPIC_PINS            24
+#define IOAPIC_ENTRY_EXT_SHIFT 48 /* destination, and below it its extension */
+#define IOAPIC_MSI_EXT_SHIFT   4  /* where both go in the address of the message */
 
 #endif

@@ -29,7 +29,7 @@ struct apic_message {
 
 struct apic_net *apic_net_new(struct trace *trace);
 void apic_net_free(struct apic_net *n);
-/* Messages of MSI capable devices and of the I/O APIC (SDM 3A 11.11). */
+/* Messages of MSI capable devices and of the I/O APIC (SDM 3A 11.11), decoded. */
 struct msi_sink apic_net_msi(struct apic_net *n);
 void apic_net_send(struct apic_net *n, const struct apic_message *m);
 /* A level interrupt's EOI is broadcast: the I/O APIC listens. */
@@ -58,7 +58,9 @@ uint64_t lapic_tsc_deadline(const struct lapic *l);
 
 /* ---- I/O APIC ---- */
 struct ioapic;
-struct ioapic *ioapic_new(struct bus *bus, struct apic_net *net, uint8_t id);
+/* Its interrupts are messages to `msi`; the interconnect tells it of EOIs. */
+struct ioapic *ioapic_new(struct bus *bus, struct apic_net *net, const struct msi_sink *msi,
+                          uint8_t id);
 struct dev *ioapic_dev(struct ioapic *io);
 struct irq_line ioapic_pin(struct ioapic *io, unsigned pin);
 

@@ -1,16 +1,19 @@
 /*
- * apic/ioapic.c: 24-pin I/O APIC (82093AA; EOI register of version 0x20).
- * A level entry keeps Remote IRR from delivery to EOI; a pin still asserted then is sent again.
+ * apic/ioapic.c: 24-pin I/O APIC (82093AA; EOI register of version 0x20, 16 bits of destination).
+ * An entry is sent as a message whose address and data are its fields, so that an interrupt-
+ * remapping unit can sit behind it. A level entry keeps Remote IRR from delivery to EOI; a pin
+ * still asserted then is sent again.
  */
 #include <stdlib.h>
 
 #include "abi/lapic.h"
+#include "abi/pci.h"
 #include "apic/apic_int.h"
 
 struct ioapic {
     struct dev dev;
     /* wiring */
-    struct apic_net *net;
+    struct msi_sink msi;
     uint8_t id_reset;
     /* state */
     uint64_t entry[IOAPIC_PINS];
@@ -33,17 +36,13 @@ static void deliver(struct ioapic *io, unsigned n)
     const bool level = *e & LAPIC_TRIGGER_LEVEL;
     if ((*e & LAPIC_MASKED) || (level && (*e & LAPIC_REMOTE_IRR)))
         return;
-    const struct apic_message m = {
-        .dest = (uint32_t)(*e >> 56),
-        .vector = (uint8_t)*e,
-        .delivery = (*e & LAPIC_DELIVERY) >> LAPIC_DELIVERY_SHIFT,
-        .logical = *e & LAPIC_LOGICAL,
-        .level = level,
-        .assert = true,
-    };
     if (level)
         *e |= LAPIC_REMOTE_IRR;
-    apic_net_send(io->net, &m);
+    msi_send(&io->msi,
+             MSI_ADDR_BASE | (*e >> IOAPIC_ENTRY_EXT_SHIFT) << IOAPIC_MSI_EXT_SHIFT |
+                 (*e & LAPIC_LOGICAL ? MSI_ADDR_LOGICAL : 0),
+             (uint32_t)(*e & (LAPIC_VECTOR | LAPIC_DELIVERY)) | MSI_DATA_ASSERT |
+                 (level ? MSI_DATA_LEVEL : 0));
 }
 
 static void pin_set(void *opaque, unsigned n, int level)
@@ -88,7 +87,7 @@ static void entry_write(struct ioapic *io, unsigned n, uint32_t v)
     uint64_t *const e = &io->entry[n];
     const uint64_t ro = LAPIC_PENDING | LAPIC_REMOTE_IRR;
     if (io->select & 1) {
-        *e = (uint32_t)*e | (uint64_t)(v & 0xff000000) << 32;
+        *e = (uint32_t)*e | (uint64_t)(v & 0xffff0000) << 32;
         return;
     }
     *e = (*e & (0xffffffff00000000ull | ro)) | (v & 0x1ffff & ~ro);
@@ -148,13 +147,14 @@ static void ioapic_free(struct dev *d)
 }
 static const struct dev_class ioapic_class = {"ioapic", fields, reset, ioapic_free};
 
-struct ioapic *ioapic_new(struct bus *bus, struct apic_net *net, uint8_t id)
+struct ioapic *ioapic_new(struct bus *bus, struct apic_net *net, const struct msi_sink *msi,
+                          uint8_t id)
 {
     struct ioapic *io = calloc(1, sizeof *io);
     if (!io)
         return NULL;
     io->dev = (struct dev){.cls = &ioapic_class, .id = "ioapic0"};
-    io->net = net;
+    io->msi = *msi;
     io->id_reset = id;
     apic_net_on_eoi(net, eoi, io);
     if (bus_map_mmio(bus, hpa(IOAPIC_BASE), 4096, &ops, io, "ioapic")) {

@@ -120,8 +120,9 @@ void apic_net_trace_eoi(const struct lapic *l, uint8_t vector)
                    l->cfg.id, vector, 0, 0, 0, 0);
 }
 
-static void msi(void *opaque, uint64_t address, uint32_t data)
+static void msi(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
+    (void)rid;
     const struct apic_message m = {
         .dest = address >> MSI_ADDR_DEST_SHIFT & 0xff,
         .vector = data & MSI_DATA_VECTOR,
@@ -135,5 +136,5 @@ static void msi(void *opaque, uint64_t address, uint32_t data)
 
 struct msi_sink apic_net_msi(struct apic_net *n)
 {
-    return (struct msi_sink){msi, n};
+    return (struct msi_sink){.send = msi, .opaque = n};
 }

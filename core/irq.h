@@ -19,15 +19,17 @@ static inline void irq_set(const struct irq_line *l, int level)
         l->set(l->opaque, l->n, level);
 }
 
+/* A message is a write to memory by the requester `rid` (bus << 8 | devfn). */
 struct msi_sink {
-    void (*send)(void *opaque, uint64_t address, uint32_t data);
+    void (*send)(void *opaque, uint16_t rid, uint64_t address, uint32_t data);
     void *opaque;
+    uint16_t rid;
 };
 
 static inline void msi_send(const struct msi_sink *s, uint64_t address, uint32_t data)
 {
     if (s->send)
-        s->send(s->opaque, address, data);
+        s->send(s->opaque, s->rid, address, data);
 }
 
 #endif

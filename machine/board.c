@@ -114,7 +114,9 @@ int board_pic(struct machine *m, struct err *err)
 
 int board_ioapic(struct machine *m, struct err *err)
 {
-    m->ioapic = ioapic_new(m->bus, m->net, 0);
+    struct msi_sink msi = m->msi;
+    msi.rid = PCI_RID_IOAPIC;
+    m->ioapic = ioapic_new(m->bus, m->net, &msi, 0);
     return board_add(m, m->ioapic ? ioapic_dev(m->ioapic) : NULL, "ioapic", err);
 }
 
@@ -203,6 +205,7 @@ void board_free(struct machine *m)
     for (unsigned i = 0; i < MACHINE_LPS_MAX; i++)
         cpu_free(m->cpu[i]);
     acpi_tables_free(m->acpi);
+    m->msi = apic_net_msi(m->net);
     engine_free(m->engine);
     apic_net_free(m->net);
     ram_free(m->ram);

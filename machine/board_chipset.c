@@ -44,21 +44,19 @@ void board_init_pci(struct machine *m)
 int board_vcons(struct machine *m, struct err *err)
 {
     const struct board_port board = board_port(m);
-    const struct msi_sink msi = apic_net_msi(m->net);
     if (!m->cfg.console_port_count)
         return 0;
-    struct pci_func *const vc = vcons_new(m->input, &m->dma, &msi, &board, m->cfg.console_ports,
+    struct pci_func *const vc = vcons_new(m->input, &m->dma, &m->msi, &board, m->cfg.console_ports,
                                           (unsigned)m->cfg.console_port_count);
     return board_plug(m, vc, PCI_DEVFN(2, 0), "virtio-console", err);
 }
 
 int board_test_pci(struct machine *m, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
     if (!m->cfg.test_devices)
         return 0;
     const int rc = board_plug(m, pci_testdev_new(), BOARD_ANY_SLOT, "pci-testdev", err);
-    return rc ? rc : board_plug(m, edu_new(m->clock, &m->dma, &msi), BOARD_ANY_SLOT, "edu", err);
+    return rc ? rc : board_plug(m, edu_new(m->clock, &m->dma, &m->msi), BOARD_ANY_SLOT, "edu", err);
 }
 
 /* ---- timers ---- */
@@ -81,10 +79,11 @@ int board_rtc(struct machine *m, struct err *err)
 int board_hpet(struct machine *m, struct err *err)
 {
     const struct irq_line irq0 = board_isa(m, 0), irq8 = board_isa(m, 8);
-    const struct msi_sink msi = apic_net_msi(m->net);
     struct irq_line pins[24];
     for (unsigned i = 0; i < 24; i++)
         pins[i] = i < PCI_GSI_BASE ? ioapic_pin(m->ioapic, i) : lpc_gsi(m->lpc, i);
+    struct msi_sink msi = m->msi;
+    msi.rid = PCI_RID_HPET;
     return board_add(m, hpet_new(m->bus, m->clock, pins, &irq0, &irq8, &msi), "hpet", err);
 }
 

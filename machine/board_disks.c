@@ -8,7 +8,6 @@
 
 int board_nvme(struct machine *m, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
     struct disk *disk[NVME_NAMESPACES_MAX];
     unsigned n = 0;
 
@@ -20,14 +19,13 @@ int board_nvme(struct machine *m, struct err *err)
                            NVME_NAMESPACES_MAX);
         disk[n++] = m->cfg.disks[i].disk;
     }
-    return n ? board_plug(m, nvme_new(m->clock, &m->dma, &msi, disk, n), BOARD_ANY_SLOT, "nvme",
+    return n ? board_plug(m, nvme_new(m->clock, &m->dma, &m->msi, disk, n), BOARD_ANY_SLOT, "nvme",
                           err)
              : 0;
 }
 
 int board_ahci(struct machine *m, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
     struct ahci_drive drive[AHCI_PORTS];
     unsigned n = 0;
 
@@ -38,14 +36,13 @@ int board_ahci(struct machine *m, struct err *err)
             return err_set(err, "E-DISK-010", -ENOSPC, "more than %d AHCI drives", AHCI_PORTS);
         drive[n++] = (struct ahci_drive){m->cfg.disks[i].disk, m->cfg.disks[i].is_cdrom};
     }
-    return n ? board_plug(m, ahci_new(m->clock, &m->dma, &msi, drive, n), BOARD_ANY_SLOT, "ahci",
+    return n ? board_plug(m, ahci_new(m->clock, &m->dma, &m->msi, drive, n), BOARD_ANY_SLOT, "ahci",
                           err)
              : 0;
 }
 
 int board_virtio_blk(struct machine *m, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
     unsigned n = 0;
 
     for (size_t i = 0; i < m->cfg.disk_count; i++) {
@@ -54,7 +51,7 @@ int board_virtio_blk(struct machine *m, struct err *err)
         if (n == VIRTIO_BLK_DISKS_MAX)
             return err_set(err, "E-DISK-010", -ENOSPC, "more than %d virtio disks",
                            VIRTIO_BLK_DISKS_MAX);
-        if (board_plug(m, virtio_blk_new(m->clock, &m->dma, &msi, m->cfg.disks[i].disk, n++),
+        if (board_plug(m, virtio_blk_new(m->clock, &m->dma, &m->msi, m->cfg.disks[i].disk, n++),
                        BOARD_ANY_SLOT, "virtio-blk", err))
             return err->code;
     }

@@ -172,9 +172,10 @@ int board_fwcfg(struct machine *m, struct err *err)
     }
     const struct fwcfg_config cfg = {.files = fw->file,
                                      .count = fw->files,
+    const struct dma dma = {.ram = m->ram}; /* no PCI function */
                                      .items = fw->item,
                                      .item_count = fw->items,
                                      .cpus = m->cfg.smp,
                                      .ram = m->cfg.memory};
-    return board_add(m, fwcfg_new(m->bus, &m->dma, &cfg), "fw_cfg", err);
+    return board_add(m, fwcfg_new(m->bus, &dma, &cfg), "fw_cfg", err);
 }

@@ -8,8 +8,7 @@
 
 static int add_card(struct machine *m, const struct net_card_config *cfg, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
-    struct pci_func *const f = virtio_net_new(m->clock, m->input, &m->dma, &msi, cfg, err);
+    struct pci_func *const f = virtio_net_new(m->clock, m->input, &m->dma, &m->msi, cfg, err);
     if (!f)
         return err->code;
     const int rc = board_plug(m, f, BOARD_ANY_SLOT, "virtio-net", err);
@@ -29,8 +28,7 @@ int board_nics(struct machine *m, struct err *err)
 
 int board_rng(struct machine *m, struct err *err)
 {
-    const struct msi_sink msi = apic_net_msi(m->net);
-    return m->cfg.rng ? board_plug(m, virtio_rng_new(&m->dma, &msi, m->cfg.seed), BOARD_ANY_SLOT,
+    return m->cfg.rng ? board_plug(m, virtio_rng_new(&m->dma, &m->msi, m->cfg.seed), BOARD_ANY_SLOT,
                                    "virtio-rng", err)
                       : 0;
 }

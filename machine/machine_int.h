@@ -48,8 +48,9 @@ struct machine {
     struct cpu *cpu[MACHINE_LPS_MAX];
     struct apic_net *net;
     struct lapic *lapic[MACHINE_LPS_MAX];
-    struct dma dma;
-    struct dev *devs; /* in build order */
+    struct dma dma;      /* of PCI functions */
+    struct msi_sink msi; /* of PCI functions, HPET and I/O APIC */
+    struct dev *devs;    /* in build order */
     struct trace trace;
     struct acpi_tables *acpi;
     struct board_fw fw;

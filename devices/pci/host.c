@@ -309,7 +309,7 @@ int pci_host_plug(struct pci_host *h, struct pci_func *f, uint8_t devfn)
         return -EBUSY;
     h->func[devfn] = f;
     f->devfn = devfn;
-    f->dma.rid = devfn;
+    f->dma.rid = f->msi.rid = devfn;
     f->bus = h->self.bus;
     f->host = h;
     for (unsigned fn = 1; fn < 8; fn++) {

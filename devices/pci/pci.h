@@ -34,7 +34,10 @@
 #define PCI_PIRQS          8
 #define PCI_GSI_BASE       16 /* PIRQA-PIRQH are I/O APIC pins 16-23 */
 #define PCI_DEVFN(dev, fn) ((uint8_t)((dev) << 3 | (fn)))
-#define PCI_BAR_ROM        6 /* bar[6] is the expansion ROM */
+/* Requester ids of what is no PCI function but sends messages (ICH9's defaults). */
+#define PCI_RID_HPET   0xf078u
+#define PCI_RID_IOAPIC 0xf0f8u
+#define PCI_BAR_ROM    6 /* bar[6] is the expansion ROM */
 
 struct pci_func;
 struct pci_host;

@@ -29,10 +29,10 @@ struct pci_rig {
     uint32_t last_data;
 };
 
-static void pci_rig_message(void *opaque, uint64_t address, uint32_t data)
+static void pci_rig_message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
     struct pci_rig *const r = opaque;
-    (void)address;
+    (void)rid, (void)address;
     r->messages++;
     r->last_data = data;
 }
@@ -44,7 +44,7 @@ static inline void pci_rig_init(struct pci_rig *r)
     r->clock = clock_new();
     r->ram = ram_new(RIG_RAM);
     r->dma = (struct dma){.ram = r->ram};
-    r->msi = (struct msi_sink){pci_rig_message, r};
+    r->msi = (struct msi_sink){.send = pci_rig_message, .opaque = r};
     r->host = pci_host_new(r->bus, &board);
     r->messages = 0;
 }

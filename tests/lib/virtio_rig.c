@@ -6,10 +6,10 @@
 
 #include "abi/pci.h"
 
-static void message(void *opaque, uint64_t address, uint32_t data)
+static void message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
     struct vrig *r = opaque;
-    (void)address;
+    (void)rid, (void)address;
     r->messages[data >> 8 & 7][data & 63]++;
 }
 
@@ -36,7 +36,7 @@ void vrig_new(struct vrig *r)
     r->in = input_new();
     r->ram = ram_new(VRIG_RAM);
     r->dma.ram = r->ram;
-    r->msi = (struct msi_sink){message, r};
+    r->msi = (struct msi_sink){.send = message, .opaque = r};
     r->host = pci_host_new(r->bus, &board);
     dev_reset(pci_host_dev(r->host));
 }

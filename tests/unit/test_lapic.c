@@ -75,7 +75,8 @@ static void setup(void)
     net = apic_net_new(NULL);
     const struct irq_line intr = {pic_intr, NULL, 0};
     pic = pic_new(bus, &intr);
-    io = ioapic_new(bus, net, 0);
+    const struct msi_sink msi = apic_net_msi(net);
+    io = ioapic_new(bus, net, &msi, 0);
     for (unsigned i = 0; i < LPS; i++) {
         const struct lapic_config cfg = {.id = i,
                                          .bsp = i == 0,

@@ -45,9 +45,9 @@ static uint32_t msi_data;
 static unsigned messages;
 static uint8_t rom[3000];
 
-static void message(void *opaque, uint64_t address, uint32_t data)
+static void message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
-    (void)opaque;
+    (void)opaque, (void)rid;
     msi_address = address;
     msi_data = data;
     messages++;
@@ -66,7 +66,7 @@ static void thing_init(struct thing *t, const char *id)
 {
     memset(t, 0, sizeof *t);
     t->f.dev = (struct dev){.cls = &thing_class, .id = id};
-    t->f.msi = (struct msi_sink){message, NULL};
+    t->f.msi = (struct msi_sink){.send = message};
     pci_func_init(&t->f, 0x1234, 0x5678, 0x01060101, 0x1af4, 0x1100);
     pci_add_bar32(&t->f, 0, 4096, &ops);
     pci_add_bar_io(&t->f, 1, 32, &ops);

@@ -18,9 +18,9 @@ static struct clock *clk;
 static struct fake_line pirq[PCI_PIRQS];
 static unsigned messages;
 
-static void message(void *opaque, uint64_t address, uint32_t data)
+static void message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
-    (void)opaque;
+    (void)opaque, (void)rid;
     (void)address;
     (void)data;
     messages++;
@@ -51,7 +51,7 @@ static void setup(void)
     ram = ram_new(4 << 20);
     clk = clock_new();
     const struct dma dma = {ram, 0};
-    const struct msi_sink msi = {message, NULL};
+    const struct msi_sink msi = {.send = message};
     struct pci_host *const host = pci_host_new(bus, &board);
     for (unsigned i = 0; i < PCI_PIRQS; i++)
         lines[i] = (struct irq_line){fake_line_set, pirq, i};

@@ -113,9 +113,9 @@ static void hpet_set(uint64_t off, uint64_t v)
 static unsigned messages;
 static uint64_t msi_address;
 static uint32_t msi_data;
-static void message(void *opaque, uint64_t address, uint32_t data)
+static void message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
-    (void)opaque;
+    (void)opaque, (void)rid;
     messages++;
     msi_address = address;
     msi_data = data;
@@ -127,7 +127,7 @@ static void hpet(void)
     setup();
     for (unsigned i = 0; i < 24; i++)
         l[i] = fake_line(&line[i]);
-    const struct msi_sink msi = {message, NULL};
+    const struct msi_sink msi = {.send = message};
     messages = 0;
     dev_reset(hpet_new(bus, k, l, &l[0], &l[8], &msi));
 }

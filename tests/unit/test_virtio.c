@@ -37,9 +37,9 @@ static void output(void *opaque, const char *from, const void *bytes, size_t len
     strncpy(source, from, sizeof source - 1);
     strncat(printed, bytes, len);
 }
-static void message(void *opaque, uint64_t address, uint32_t data)
+static void message(void *opaque, uint16_t rid, uint64_t address, uint32_t data)
 {
-    (void)opaque;
+    (void)opaque, (void)rid;
     (void)address;
     messages++;
     last_data = data;
@@ -79,7 +79,7 @@ static void setup(void)
     messages = resets = 0;
     printed[0] = source[0] = 0;
     const struct dma dma = {ram, 0};
-    const struct msi_sink msi = {message, NULL};
+    const struct msi_sink msi = {.send = message};
     const struct board_port board = {request, output, NULL};
     struct pci_host *host = pci_host_new(bus, &board);
     struct pci_func *f = vcons_new(in, &dma, &msi, &board, names, 2);
