@@ -169,6 +169,14 @@ static void reset_write(struct pci_host *h, uint8_t v)
         h->board.request(h->board.opaque, BOARD_RESET, 0);
 }
 
+/* CONFIG_ADDRESS should have zeros in bits 1:0; programs written for emulators name a register of
+ * one or two bytes there and read it at CONFIG_DATA itself. */
+static unsigned config_register(const struct pci_host *h, uint64_t offset, unsigned size)
+{
+    const unsigned low = (h->address | (unsigned)offset) & 3;
+    return (h->address & 0xfc) + (low + size <= 4 ? low : (unsigned)offset & 3);
+}
+
 static uint64_t port_read(void *dev, uint64_t offset, unsigned size)
 {
     const struct pci_host *h = dev;
@@ -179,7 +187,7 @@ static uint64_t port_read(void *dev, uint64_t offset, unsigned size)
     const struct pci_func *f = find(h, h->address >> 16 & 0xff, h->address >> 8 & 0xff);
     if (!(h->address & PCI_CONFIG_ENABLE) || !f)
         return UINT32_MAX;
-    return pci_func_read(f, (h->address & 0xfc) + ((unsigned)offset & 3), size);
+    return pci_func_read(f, config_register(h, offset, size), size);
 }
 
 static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
@@ -187,14 +195,14 @@ static void port_write(void *dev, uint64_t offset, unsigned size, uint64_t value
     struct pci_host *h = dev;
     if (offset < 4) {
         if (offset == 0 && size == 4)
-            h->address = (uint32_t)value & 0x80fffffcu;
+            h->address = (uint32_t)value & 0x80ffffffu;
         else if (offset == 1 && size == 1)
             reset_write(h, (uint8_t)value);
         return;
     }
     struct pci_func *f = find(h, h->address >> 16 & 0xff, h->address >> 8 & 0xff);
     if ((h->address & PCI_CONFIG_ENABLE) && f)
-        pci_func_write(f, (h->address & 0xfc) + ((unsigned)offset & 3), size, (uint32_t)value);
+        pci_func_write(f, config_register(h, offset, size), size, (uint32_t)value);
 }
 static const struct bus_ops port_ops = {port_read, port_write, 4};
 

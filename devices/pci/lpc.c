@@ -1,8 +1,8 @@
 /*
  * devices/pci/lpc.c: LPC bridge: identity and registers of Intel's ICH9 (datasheet 316972, chapter
  * 13) at 00:1f.0. It joins the interrupts of the ISA devices with the PCI interrupts PIRQA-H: a
- * PIRQ always reaches I/O APIC pin 16-23, and the 8259 pair's input that its routing register
- * names.
+ * PIRQ always reaches I/O APIC pin 16-23, and is joined with the ISA interrupt that its routing
+ * register names, at both controllers.
  * Not modelled: moving PMBASE and GPIOBASE (the PM block stays at PM_BASE), I/O decode enables (all
  * ISA ports always decode), the registers behind RCBA, TCO, USB and SATA functions.
  */
@@ -34,7 +34,7 @@ struct lpc {
     uint32_t isa;   /* levels of the ISA devices' interrupts */
     uint32_t gsi;   /* levels that the test device puts on I/O APIC pins 16-23 */
     uint8_t pirq;   /* levels of PIRQA-H */
-    uint16_t out;   /* levels at the 8259 pair */
+    uint16_t out;   /* levels at the 8259 pair and I/O APIC pins 0-15 */
     uint8_t out_io; /* levels at I/O APIC pins 16-23 */
 };
 
@@ -43,7 +43,7 @@ static const struct field fields[] = {
     FIELD(struct lpc, isa, 0, "levels of ISA interrupts"),
     FIELD(struct lpc, gsi, 0, "levels put on I/O APIC pins by number"),
     FIELD(struct lpc, pirq, 0, "levels of PIRQA-H"),
-    FIELD(struct lpc, out, 0, "levels at the 8259 pair"),
+    FIELD(struct lpc, out, 0, "levels at the 8259 pair and I/O APIC pins 0-15"),
     FIELD(struct lpc, out_io, 0, "levels at I/O APIC pins 16-23"),
     FIELD_END,
 };
@@ -51,6 +51,13 @@ static const struct field fields[] = {
 static uint8_t route_of(const struct lpc *l, unsigned n)
 {
     return l->f.cfg[n < 4 ? PIRQA + n : PIRQE + n - 4];
+}
+
+/* ISA interrupt n: 8259 input n, and I/O APIC pin n (0 on pin 2, as the MADT says). */
+static void isa_drive(struct lpc *l, unsigned n, int level)
+{
+    irq_set(&l->pic[n], level);
+    irq_set(&l->ioapic[n ? n : 2], level);
 }
 
 /* Levels of both controllers from those of all sources. */
@@ -66,7 +73,7 @@ static void update(struct lpc *l)
     l->out = out;
     for (unsigned n = 0; n < 16; n++) {
         if (changed >> n & 1)
-            irq_set(&l->pic[n], out >> n & 1);
+            isa_drive(l, n, out >> n & 1);
     }
     const uint8_t io = (uint8_t)(l->pirq | l->gsi >> PCI_GSI_BASE), io_changed = io ^ l->out_io;
     l->out_io = io;
@@ -76,12 +83,10 @@ static void update(struct lpc *l)
     }
 }
 
-/* ISA interrupt n: 8259 input n, and I/O APIC pin n (0 on pin 2, as the MADT says). */
 static void isa_set(void *opaque, unsigned n, int level)
 {
     struct lpc *const l = opaque;
     l->isa = level ? l->isa | 1u << n : l->isa & ~(1u << n);
-    irq_set(&l->ioapic[n ? n : 2], level);
     update(l);
 }
 
