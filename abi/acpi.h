@@ -227,6 +227,35 @@ struct acpi_hpet {
     uint8_t page_protection;
 } __attribute__((packed));
 
+/* DMAR (VT-d 8) */
+struct acpi_dmar {
+    struct acpi_header h;
+    uint8_t host_address_width; /* bits, less 1 */
+    uint8_t flags;
+    uint8_t reserved[10];
+} __attribute__((packed));
+#define ACPI_DMAR_INTR_REMAP (1u << 0)
+
+struct acpi_dmar_drhd {
+    uint16_t type; /* 0 */
+    uint16_t length;
+    uint8_t flags;
+    uint8_t reserved;
+    uint16_t segment;
+    uint64_t registers;
+} __attribute__((packed));
+#define ACPI_DRHD_ALL (1u << 0) /* all functions of the segment */
+
+struct acpi_dmar_scope {
+    uint8_t type;
+    uint8_t length;
+    uint16_t reserved;
+    uint8_t id;
+    uint8_t bus, device, function;
+} __attribute__((packed));
+#define ACPI_SCOPE_IOAPIC 3
+#define ACPI_SCOPE_HPET   4
+
 /* Fixed hardware registers */
 #define ACPI_PM1_TMR            (1u << 0) /* PM1 status and enable */
 #define ACPI_PM1_GBL            (1u << 5)

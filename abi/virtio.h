@@ -24,9 +24,10 @@
 #define VIRTIO_S_FAILED      128
 
 /* Device-independent features */
-#define VIRTIO_F_RING_INDIRECT  (1ull << 28)
-#define VIRTIO_F_RING_EVENT_IDX (1ull << 29)
-#define VIRTIO_F_VERSION_1      (1ull << 32)
+#define VIRTIO_F_RING_INDIRECT   (1ull << 28)
+#define VIRTIO_F_RING_EVENT_IDX  (1ull << 29)
+#define VIRTIO_F_VERSION_1       (1ull << 32)
+#define VIRTIO_F_ACCESS_PLATFORM (1ull << 33) /* addresses are device addresses, behind an IOMMU */
 
 /* PCI transport: vendor capability */
 struct virtio_pci_cap {

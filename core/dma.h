@@ -1,6 +1,6 @@
 /*
  * core/dma.h: device access to memory. A bus master has a `struct dma`; an IOMMU, when there is
- * one, sits behind `translate`. All functions return false when any byte could not be accessed.
+ * one, is its filter. All functions return false when any byte could not be accessed.
  */
 #ifndef CORE_DMA_H
 #define CORE_DMA_H
@@ -13,9 +13,17 @@
 
 struct ram;
 
+struct dma_filter {
+    /* Where a requester's access to `at` goes; *len becomes shorter when only so many bytes are in
+     * one piece there. False: the access is blocked, and that is recorded. */
+    bool (*translate)(void *opaque, uint16_t rid, iova_t at, bool to_write, hpa_t *to, size_t *len);
+    void *opaque;
+};
+
 struct dma {
     struct ram *ram;
-    uint16_t rid; /* requester id: bus << 8 | devfn */
+    const struct dma_filter *filter; /* NULL: device addresses are machine addresses */
+    uint16_t rid;                    /* requester id: bus << 8 | devfn */
 };
 
 bool dma_read(const struct dma *d, iova_t from, void *to, size_t len);

@@ -112,6 +112,24 @@ int board_pic(struct machine *m, struct err *err)
     return board_add(m, m->pic ? pic_dev(m->pic) : NULL, "pic", err);
 }
 
+int board_iommu(struct machine *m, struct err *err)
+{
+    if (!m->cfg.iommu)
+        return 0;
+    const struct vtd_config cfg = {.bus = m->bus,
+                                   .clock = m->clock,
+                                   .ram = m->ram,
+                                   .net = m->net,
+                                   .trace = &m->trace,
+                                   .phys_bits = CPU_PHYS_BITS};
+    m->vtd = vtd_new(&cfg);
+    if (!m->vtd)
+        return board_add(m, NULL, "vtd", err);
+    m->dma.filter = vtd_dma(m->vtd);
+    m->msi = vtd_msi(m->vtd);
+    return board_add(m, vtd_dev(m->vtd), "vtd", err);
+}
+
 int board_ioapic(struct machine *m, struct err *err)
 {
     struct msi_sink msi = m->msi;
@@ -187,6 +205,7 @@ int board_build(struct machine *m, struct err *err)
                        (unsigned long long)(m->cfg.memory >> 20));
     m->ram->engine = m->engine;
     m->dma.ram = m->ram;
+    m->msi = apic_net_msi(m->net);
     clock_set_hooks(m->clock, hook_now, hook_kick, m);
     for (size_t i = 0; i < sizeof builders / sizeof builders[0]; i++) {
         if (builders[i].build(m, err))
@@ -205,7 +224,6 @@ void board_free(struct machine *m)
     for (unsigned i = 0; i < MACHINE_LPS_MAX; i++)
         cpu_free(m->cpu[i]);
     acpi_tables_free(m->acpi);
-    m->msi = apic_net_msi(m->net);
     engine_free(m->engine);
     apic_net_free(m->net);
     ram_free(m->ram);

@@ -10,6 +10,7 @@
 #include "abi/bootparam.h"
 #include "abi/fwcfg.h"
 #include "devices/boot/boot.h"
+#include "cpu/sys/sys.h"
 #include "machine/machine_int.h"
 
 #define PAGE         4096u
@@ -158,6 +159,7 @@ int board_fwcfg(struct machine *m, struct err *err)
     const uint64_t high = m->ram->size - m->ram->low;
     const struct acpi_config ac = {
         .cpus = m->cfg.smp,
+        .iommu_bits = m->vtd ? CPU_PHYS_BITS : 0,
         .ram_end = high ? (1ull << 32) + high : m->ram->low,
         .boot_arch = (uint16_t)(ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_ASPM |
                                 (m->cfg.display ? ACPI_BOOT_8042 : ACPI_BOOT_NO_VGA)),
@@ -170,9 +172,9 @@ int board_fwcfg(struct machine *m, struct err *err)
         if (rc || (m->cfg.kernel && add_kernel(m, err)))
             return err->code;
     }
+    const struct dma dma = {.ram = m->ram}; /* no PCI function */
     const struct fwcfg_config cfg = {.files = fw->file,
                                      .count = fw->files,
-    const struct dma dma = {.ram = m->ram}; /* no PCI function */
                                      .items = fw->item,
                                      .item_count = fw->items,
                                      .cpus = m->cfg.smp,

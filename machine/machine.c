@@ -132,6 +132,10 @@ struct trace *machine_trace(struct machine *m)
 {
     return &m->trace;
 }
+struct vtd *machine_iommu(const struct machine *m)
+{
+    return m->vtd;
+}
 struct vga *machine_vga(const struct machine *m)
 {
     return m->vga;

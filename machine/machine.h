@@ -22,6 +22,7 @@ struct net_card_config; /* devices/net/virtio_net.h */
 struct ram;
 struct trace;
 struct vga;
+struct vtd;
 
 /* A disk and where it is plugged; the disk stays the caller's and outlives the machine. */
 enum machine_bus { MACHINE_NVME, MACHINE_AHCI, MACHINE_VIRTIO };
@@ -55,6 +56,7 @@ struct machine_config {
     const struct boot_module *option_roms; /* that the firmware runs; names are ignored */
     size_t option_rom_count;
     const char *boot_order;           /* file "bootorder" for the firmware; may be NULL */
+    bool iommu;                       /* VT-d for all PCI functions, announced by ACPI */
     bool test_devices;                /* pci-testdev and edu, for test programs */
     const struct machine_disk *disks; /* in the order in which the guest counts them */
     size_t disk_count;
@@ -112,8 +114,9 @@ struct cpu *machine_lp(struct machine *m, unsigned i);
 struct ram *machine_ram(struct machine *m);
 struct input *machine_input(struct machine *m);
 struct trace *machine_trace(struct machine *m);
-struct vga *machine_vga(const struct machine *m); /* devices/video/vga.h; NULL: no display */
-uint64_t machine_icount(const struct machine *m); /* retired by all LPs */
+struct vtd *machine_iommu(const struct machine *m); /* iommu/vtd.h; NULL: none */
+struct vga *machine_vga(const struct machine *m);   /* devices/video/vga.h; NULL: no display */
+uint64_t machine_icount(const struct machine *m);   /* retired by all LPs */
 uint64_t machine_now_ns(const struct machine *m);
 uint32_t machine_exit_value(const struct machine *m);
 unsigned machine_break_lp(const struct machine *m);

@@ -15,6 +15,7 @@
 #include "cpu/sys/cpuid.h"
 #include "devices/chipset/chipset.h"
 #include "devices/pci/pci.h"
+#include "iommu/vtd.h"
 #include "lib/err.h"
 #include "machine/machine.h"
 #include "mmu/ram.h"
@@ -60,6 +61,7 @@ struct machine {
     struct pci_host *pci;
     struct lpc *lpc;
     struct vga *vga; /* NULL: no display */
+    struct vtd *vtd; /* NULL: no IOMMU */
     /* state */
     uint64_t now_ns, icount;
     uint64_t quantum_left;

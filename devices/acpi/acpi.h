@@ -1,6 +1,6 @@
 /*
  * devices/acpi/acpi.h: the machine's ACPI tables (ACPI 6.4): RSDP, RSDT, XSDT, FADT, FACS, MADT,
- * HPET, MCFG, DSDT.
+ * HPET, MCFG, DSDT, and DMAR when there is an IOMMU.
  *
  * The tables are one position-independent blob with a list of its pointers and checksums. Without
  * firmware they are put at a fixed place; with firmware they go through fw_cfg as files, together
@@ -17,8 +17,9 @@ struct ram;
 
 struct acpi_config {
     unsigned cpus;
-    uint64_t ram_end;   /* address after the last byte of RAM */
-    uint16_t boot_arch; /* ACPI_BOOT_* of the FADT */
+    uint64_t ram_end;    /* address after the last byte of RAM */
+    uint16_t boot_arch;  /* ACPI_BOOT_* of the FADT */
+    unsigned iommu_bits; /* DMAR: width of machine addresses; 0: no IOMMU */
 };
 
 struct acpi_blob { /* a file of fw_cfg; lives as long as the tables */

@@ -1,11 +1,12 @@
 /*
  * devices/acpi/tables.c: the fixed tables (acpi.h). The DSDT is built by dsdt.c; place.c places.
- * Not modelled: SRAT/SLIT, DMAR (no IOMMU yet), sleep states but S5.
+ * Not modelled: SRAT/SLIT, sleep states but S5.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "abi/lapic.h"
+#include "abi/vtd.h"
 #include "devices/acpi/acpi_int.h"
 #include "devices/acpi/aml.h"
 #include "devices/chipset/chipset.h"
@@ -187,6 +188,36 @@ static uint32_t put_mcfg(struct acpi_tables *tables)
     return put_table(tables, &t, sizeof t);
 }
 
+static struct acpi_dmar_scope scope(uint8_t type, uint8_t id, uint16_t rid)
+{
+    return (struct acpi_dmar_scope){.type = type,
+                                    .length = sizeof(struct acpi_dmar_scope),
+                                    .id = id,
+                                    .bus = (uint8_t)(rid >> 8),
+                                    .device = rid >> 3 & 31,
+                                    .function = rid & 7};
+}
+
+/* One unit for all functions, and for what sends messages without being one. */
+static uint32_t put_dmar(struct acpi_tables *tables, unsigned bits)
+{
+    struct {
+        struct acpi_dmar d;
+        struct acpi_dmar_drhd unit;
+        struct acpi_dmar_scope scope[2];
+    } __attribute__((packed)) t = {
+        .d = {.h = header("DMAR", sizeof t, 1),
+              .host_address_width = (uint8_t)(bits - 1),
+              .flags = ACPI_DMAR_INTR_REMAP},
+        .unit = {.length = sizeof t.unit + sizeof t.scope,
+                 .flags = ACPI_DRHD_ALL,
+                 .registers = VTD_BASE},
+        .scope = {scope(ACPI_SCOPE_IOAPIC, 0, PCI_RID_IOAPIC),
+                  scope(ACPI_SCOPE_HPET, 0, PCI_RID_HPET)},
+    };
+    return put_table(tables, &t, sizeof t);
+}
+
 /* RSDT and XSDT: both list the same tables. */
 static void put_roots(struct acpi_tables *t, const uint32_t *table, unsigned count)
 {
@@ -226,9 +257,12 @@ struct acpi_tables *acpi_tables_new(const struct acpi_config *cfg)
     struct acpi_facs facs = {.length = sizeof facs, .version = 2};
     memcpy(facs.signature, "FACS", 4);
     const uint32_t facs_at = put(t, &facs, sizeof facs), dsdt = put_dsdt(t, cfg);
-    const uint32_t table[] = {put_fadt(t, cfg, dsdt, facs_at), put_madt(t, cfg->cpus), put_hpet(t),
-                              put_mcfg(t)};
-    put_roots(t, table, sizeof table / sizeof table[0]);
+    uint32_t table[5] = {put_fadt(t, cfg, dsdt, facs_at), put_madt(t, cfg->cpus), put_hpet(t),
+                         put_mcfg(t)};
+    unsigned count = 4;
+    if (cfg->iommu_bits)
+        table[count++] = put_dmar(t, cfg->iommu_bits);
+    put_roots(t, table, count);
     if (t->failed || !acpi_build_loader(t)) {
         acpi_tables_free(t);
         return NULL;

@@ -291,6 +291,8 @@ void virtio_init(struct virtio *v, const struct virtio_class *cls, const struct 
             setup->vectors <= PCI_MSIX_VECTORS);
     v->cls = cls;
     v->setup = *setup;
+    if (dma->filter)
+        v->setup.features |= VIRTIO_F_ACCESS_PLATFORM;
     v->f.dma = *dma;
     v->f.msi = *msi;
     pci_func_init(&v->f, VIRTIO_PCI_VENDOR, (uint16_t)(VIRTIO_PCI_DEVICE_BASE + setup->id),

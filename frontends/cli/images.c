@@ -292,6 +292,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     cfg->cmdline = im->cmdline;
     cfg->modules = im->module;
     cfg->module_count = im->module_count;
+    cfg->iommu = strcmp(opt_text(o, OPT_ID_IOMMU), "on") == 0;
     cfg->test_devices = opt_text(o, OPT_ID_TEST_DEVICES);
     cfg->option_roms = im->option_roms;
     cfg->option_rom_count = im->option_rom_count;

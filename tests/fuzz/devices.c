@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "abi/pci.h"
+#include "abi/vtd.h"
 #include "devices/pci/pci.h"
 #include "devices/video/vga.h"
 #include "tests/fuzz/fuzz.h"
@@ -32,6 +33,7 @@ static void enable_functions(struct machine *m)
     window[windows++] = 0xfec00000;
     window[windows++] = 0xff000000;
     window[windows++] = 0xa0000;
+    window[windows++] = VTD_BASE;
     for (unsigned devfn = 0; devfn < 256; devfn++) {
         if ((uint16_t)bus_mmio_read(m->bus, hpa(config(devfn, 0)), 2) == 0xffff)
             continue;

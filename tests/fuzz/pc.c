@@ -72,6 +72,7 @@ struct machine *pc_reset(void)
                                      .disks = &disk,
                                      .disk_count = 1,
                                      .rng = true,
+                                     .iommu = true,
                                      .output = discard};
         cfg.kernel = make_kernel(&cfg.kernel_len);
         machine = machine_new(&cfg, &err);

@@ -58,20 +58,20 @@ static void setup(unsigned cpus)
 {
     ram = ram_new(4 << 20);
     const struct acpi_config cfg = {
-        cpus, 0x280000000, ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_8042 | ACPI_BOOT_NO_ASPM};
+        cpus, 0x280000000, ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_8042 | ACPI_BOOT_NO_ASPM, 40};
     tables = acpi_tables_new(&cfg);
     ck_assert_uint_eq(acpi_tables_place(tables, ram, 0xe0000, 0x20000), 0xe0000);
 }
 
 START_TEST(every_table_sums_up_to_zero)
 {
-    static const char *const sigs[] = {"FACP", "APIC", "HPET", "MCFG"};
+    static const char *const sigs[] = {"FACP", "APIC", "HPET", "MCFG", "DMAR"};
     setup(4);
     const struct acpi_rsdp *r = (const void *)at(0xe0000);
     ck_assert_int_eq(memcmp(r->signature, ACPI_RSDP_SIG, 8), 0);
     ck_assert_uint_eq(sum(r, 20), 0);
     ck_assert_uint_eq(sum(r, sizeof *r), 0);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         const struct acpi_header *h = find(sigs[i]);
         ck_assert_ptr_nonnull(h);
         ck_assert_uint_eq(sum(h, h->length), 0);

@@ -68,6 +68,11 @@ struct input *machine_input(struct machine *m)
     (void)m;
     return NULL;
 }
+struct vtd *machine_iommu(const struct machine *m)
+{
+    (void)m;
+    return NULL;
+}
 struct vga *machine_vga(const struct machine *m)
 {
     (void)m;

@@ -50,7 +50,7 @@ static void setup(void)
     bus = bus_new();
     ram = ram_new(4 << 20);
     clk = clock_new();
-    const struct dma dma = {ram, 0};
+    const struct dma dma = {.ram = ram};
     const struct msi_sink msi = {.send = message};
     struct pci_host *const host = pci_host_new(bus, &board);
     for (unsigned i = 0; i < PCI_PIRQS; i++)

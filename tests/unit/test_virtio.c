@@ -78,7 +78,7 @@ static void setup(void)
     ram = ram_new(4 << 20);
     messages = resets = 0;
     printed[0] = source[0] = 0;
-    const struct dma dma = {ram, 0};
+    const struct dma dma = {.ram = ram};
     const struct msi_sink msi = {.send = message};
     const struct board_port board = {request, output, NULL};
     struct pci_host *host = pci_host_new(bus, &board);
