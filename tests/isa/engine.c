@@ -168,6 +168,7 @@ struct engine_side *engine_side_new(bool semantic)
 
 void engine_side_free(struct engine_side *e)
 {
+    bus_free(e->c->bus);
     cpu_free(e->c);
     engine_free(e->engine);
     ram_free(e->ram);
