@@ -187,6 +187,12 @@ struct cpu {
         uint8_t insn_mask, branch_mask; /* counters that count now */
         uint64_t branch_left;           /* branches until an overflow interrupts */
     } pmu;
+    struct cpu_uncore { /* cpu/sys/uncore.c; only that of processor 0 is used */
+        uint64_t global_ctrl, global_status, fixed_ctrl, fixed_ctr;
+        uint64_t at;         /* ticks since power-on when fixed_ctr was right */
+        uint64_t arb[4];     /* counters, selects */
+        uint64_t cbo[4][10]; /* by place: selects 0-3, status 5, counters 6-9 */
+    } uncore;
     uint64_t rng_draws; /* RDRAND and RDSEED done */
     uint8_t activity;   /* enum cpu_activity */
     uint8_t sipi_vector;

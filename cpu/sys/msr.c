@@ -211,6 +211,18 @@ MSR_WR(pmu)
     return pmu_msr_write(c, msr, v);
 }
 
+MSR_RD(uncore)
+{
+    (void)r;
+    return uncore_msr_read(c, msr, v);
+}
+
+MSR_WR(uncore)
+{
+    (void)r;
+    return uncore_msr_write(c, msr, v);
+}
+
 MSR_RD(debugctl)
 {
     (void)r, (void)msr;

@@ -29,6 +29,9 @@ void pmu_cpuid(uint32_t r[4]); /* leaf 10, version bits apart */
 /* false: #GP(0) */
 bool pmu_msr_read(struct cpu *c, uint32_t msr, uint64_t *v);
 bool pmu_msr_write(struct cpu *c, uint32_t msr, uint64_t v);
+/* Counters of the package, outside of its processors (cpu/sys/uncore.c). false: #GP(0) */
+bool uncore_msr_read(struct cpu *c, uint32_t msr, uint64_t *v);
+bool uncore_msr_write(struct cpu *c, uint32_t msr, uint64_t v);
 bool pmu_rdpmc(struct cpu *c, uint32_t index, uint64_t *v);
 
 #endif

@@ -443,6 +443,67 @@ START_TEST(without_the_pmu_there_are_no_counters)
 }
 END_TEST
 
+START_TEST(the_uncore_counts_its_clock_for_the_whole_package)
+{
+    struct cpu *c = start("v2");
+    struct cpu *const other = cpu_new(1, c->model);
+    const uint64_t hash = cpu_hash(c, 0);
+    uint64_t v, before;
+    other->peers = c->peers;
+    other->clock = c->clock;
+    ck_assert(msr_write(c, MSR_UNC_FIXED_CTRL, 1u << 22));
+    ck_assert(msr_write(c, MSR_UNC_FIXED_CTR, (1ull << 48) - 100));
+    clock_advance(c->clock, clock_now(c->clock) + 1000);
+    ck_assert(msr_read(c, MSR_UNC_FIXED_CTR, &v));
+    ck_assert_uint_eq(v, (1ull << 48) - 100); /* not enabled globally */
+    ck_assert(msr_write(other, MSR_UNC_GLOBAL_CTRL, 0x2000000f));
+    ck_assert(msr_read(c, MSR_UNC_GLOBAL_CTRL, &v));
+    ck_assert_uint_eq(v, 0x2000000f);
+    ck_assert_uint_ne(cpu_hash(c, 0), hash);
+    before = cpu_tsc(c);
+    clock_advance(c->clock, clock_now(c->clock) + 1000);
+    ck_assert(msr_write(c, MSR_TSC, 5)); /* is not its clock */
+    ck_assert(msr_read(other, MSR_UNC_FIXED_CTR, &v));
+    ck_assert_uint_eq(v, 1000 * (c->tsc_hz / 1000000) / 1000 - 100);
+    ck_assert_uint_ne(before, 0);
+    ck_assert(msr_read(other, MSR_UNC_GLOBAL_STATUS, &v));
+    ck_assert_uint_eq(v, 1);
+    ck_assert(msr_write(c, MSR_UNC_GLOBAL_STATUS, 0));
+    ck_assert(msr_read(c, MSR_UNC_GLOBAL_STATUS, &v));
+    ck_assert_uint_eq(v, 0);
+    cpu_free(other);
+}
+END_TEST
+
+START_TEST(uncore_registers_of_each_box_keep_their_values_and_refuse_reserved_bits)
+{
+    struct cpu *c = start("v2");
+    uint64_t v;
+    for (uint32_t box = 0; box < 4; box++) {
+        const uint32_t at = MSR_UNC_CBO + 16 * box;
+        ck_assert(msr_write(c, at, 0x1fd4ffff));
+        ck_assert(msr_write(c, at + 6, 0x123456789abcull + box));
+        ck_assert(msr_read(c, at, &v));
+        ck_assert_uint_eq(v, 0x1fd4ffff);
+        ck_assert(!msr_write(c, at, 1u << 21));
+        ck_assert(!msr_write(c, at + 4, 0));
+        ck_assert(!msr_read(c, at + 10, &v));
+    }
+    ck_assert(msr_read(c, MSR_UNC_CBO + 0x26, &v));
+    ck_assert_uint_eq(v, 0x123456789abeull);
+    ck_assert(!msr_read(c, MSR_UNC_CBO + 0x40, &v));
+    ck_assert(msr_write(c, MSR_UNC_ARB + 1, (1ull << 48) - 1));
+    ck_assert(!msr_write(c, MSR_UNC_ARB + 1, 1ull << 48));
+    ck_assert(!msr_write(c, MSR_UNC_ARB + 3, 1ull << 32));
+    ck_assert(!msr_write(c, MSR_UNC_GLOBAL_CTRL, 1ull << 32));
+    ck_assert(!msr_write(c, MSR_UNC_FIXED_CTRL, 1));
+    ck_assert(msr_read(c, MSR_UNC_CBO_CONFIG, &v));
+    ck_assert_uint_eq(v, 4);
+    ck_assert(!msr_write(c, MSR_UNC_CBO_CONFIG, 4));
+    ck_assert(!msr_read(c, 0x393, &v));
+}
+END_TEST
+
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
@@ -459,4 +520,5 @@ SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_a
       a_counter_interrupts_exactly_behind_the_instruction_that_overflows_it,
       retired_branches_are_counted_and_interrupt,
       fixed_counters_follow_their_privilege_levels_and_the_global_control,
-      without_the_pmu_there_are_no_counters)
+      without_the_pmu_there_are_no_counters, the_uncore_counts_its_clock_for_the_whole_package,
+      uncore_registers_of_each_box_keep_their_values_and_refuse_reserved_bits)
