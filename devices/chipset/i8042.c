@@ -7,7 +7,8 @@
  * not held; each byte is one interrupt edge. Keys and movements come from outside by the input
  * sinks "keyboard" (usage of the HID keyboard page, 1 down or 0 up) and "mouse" (buttons, dx, dy,
  * dz as signed bytes, y upwards). Without devices on it the controller still tests itself, resets
- * the machine, and says that its ports are dead.
+ * the machine, and says that its ports are dead: their tests fail, and what is sent to a device
+ * comes back as FE with the general time-out bit, which stays until the next write.
  *
  * Not modelled: serial line timing (bytes come at once), passwords, the A20 line's effect on
  * addresses (the bit is kept, the line is open), writing the controller's program memory.
@@ -20,7 +21,14 @@
 #include "devices/chipset/i8042_int.h"
 #include "lib/log.h"
 
-enum { ST_OBF = 0x01, ST_SYSTEM = 0x04, ST_COMMAND = 0x08, ST_UNLOCKED = 0x10, ST_AUX = 0x20 };
+enum {
+    ST_OBF = 0x01,
+    ST_SYSTEM = 0x04,
+    ST_COMMAND = 0x08,
+    ST_UNLOCKED = 0x10,
+    ST_AUX = 0x20,
+    ST_TIMEOUT = 0x40
+};
 enum {
     CFG_IRQ1 = 0x01,
     CFG_IRQ12 = 0x02,
@@ -46,7 +54,8 @@ struct i8042 {
     uint8_t ram[32];   /* ram[0] is the configuration byte */
     uint8_t command;   /* waits for its argument; 0: none */
     uint8_t last_was_command, output_port;
-    uint8_t breaking; /* the translation saw F0 */
+    uint8_t timed_out; /* the last byte for a device found none */
+    uint8_t breaking;  /* the translation saw F0 */
     uint64_t repeat_at;
     struct ps2_kbd kbd;
     struct ps2_mouse mouse;
@@ -66,6 +75,7 @@ static const struct field fields[] = {
     FIELD(struct i8042, command, 0, "command that waits for data"),
     FIELD(struct i8042, last_was_command, 1, "status bit 3"),
     FIELD(struct i8042, output_port, 0x03, "output port: no reset, A20 open"),
+    FIELD(struct i8042, timed_out, 0, "status bit 6: the last byte for a device found none"),
     FIELD(struct i8042, breaking, 0, "translation is between F0 and its code"),
     FIELD(struct i8042, repeat_at, CLOCK_NEVER, "time of the next typematic repeat"),
     QUEUE_FIELDS(kbd.q),
@@ -161,7 +171,8 @@ static uint64_t status_read(void *dev, uint64_t offset, unsigned size)
     (void)offset;
     (void)size;
     return ST_UNLOCKED | (k->full ? ST_OBF : 0) | (k->full == SRC_AUX ? ST_AUX : 0) |
-           (k->ram[0] & CFG_SYSTEM ? ST_SYSTEM : 0) | (k->last_was_command ? ST_COMMAND : 0);
+           (k->ram[0] & CFG_SYSTEM ? ST_SYSTEM : 0) | (k->last_was_command ? ST_COMMAND : 0) |
+           (k->timed_out ? ST_TIMEOUT : 0);
 }
 
 /* ---- typematic ---- */
@@ -238,6 +249,13 @@ static uint8_t read_output_port(const struct i8042 *k)
                      (k->full && k->full != SRC_AUX ? OUT_KBD_FULL : 0));
 }
 
+/* A byte for a device that is not there: nobody clocks it out. */
+static void time_out(struct i8042 *k, enum source from)
+{
+    k->timed_out = 1;
+    fill(k, 0xfe, from);
+}
+
 /* Data for a command that waits for it. */
 static void argument(struct i8042 *k, uint8_t value)
 {
@@ -256,6 +274,8 @@ static void argument(struct i8042 *k, uint8_t value)
     case 0xd4:
         if (k->devices)
             ps2_mouse_write(&k->mouse, value);
+        else
+            time_out(k, SRC_AUX);
         break;
     default: /* 60-7f */
         k->ram[command & 31] = value;
@@ -269,14 +289,16 @@ static void data_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
     struct i8042 *k = dev;
     (void)offset;
     (void)size;
-    k->last_was_command = 0;
+    k->last_was_command = k->timed_out = 0;
     if (k->command) {
         argument(k, (uint8_t)v);
         return;
     }
-    if (!k->devices)
-        return;
     k->ram[0] &= (uint8_t)~CFG_KBD_OFF; /* talking to the keyboard frees its clock */
+    if (!k->devices) {
+        time_out(k, SRC_KBD);
+        return;
+    }
     ps2_kbd_write(&k->kbd, (uint8_t)v);
     k->breaking = 0;
     if (!k->kbd.repeat_key)
@@ -356,7 +378,7 @@ static void command_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
     (void)offset;
     (void)size;
     k->last_was_command = 1;
-    k->command = 0;
+    k->timed_out = k->command = 0;
     command(k, (uint8_t)v);
 }
 

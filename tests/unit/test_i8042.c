@@ -122,11 +122,22 @@ START_TEST(without_devices_the_ports_are_dead)
     KBD(0x55);
     cmd(0xab);
     KBD(1);
-    wr(0xff);
-    ck_assert_uint_eq(status() & 1, 0);
+    wr(0xff); /* time-out: resend */
+    ck_assert_uint_eq(status() & 0x61, 0x41);
+    KBD(0xfe);
+    ck_assert_uint_eq(status() & 0x41, 0x40);
     cmd(0xd4);
+    ck_assert_uint_eq(status() & 0x41, 0);
     wr(0xff);
-    ck_assert_uint_eq(status() & 1, 0);
+    ck_assert_uint_eq(status() & 0x61, 0x61);
+    MOUSE(0xfe);
+    cmd(0x60);
+    wr(0x47); /* with its interrupt */
+    ck_assert_uint_eq(status() & 0x41, 0);
+    const unsigned edges = line[0].rises;
+    wr(0xf4);
+    ck_assert_uint_eq(line[0].rises, edges + 1);
+    KBD(0xfe);
     ck_assert_int_eq(input_find(in, "keyboard"), -2);
     destroy();
 }
