@@ -116,11 +116,17 @@ int board_pvpanic(struct machine *m, struct err *err)
     return board_add(m, pvpanic_new(m->bus, &board), "pvpanic", err);
 }
 
+/* Firmware expects one: that of UEFI waits a second for it at each of its attempts. */
+bool board_has_keyboard(const struct machine *m)
+{
+    return m->cfg.display || m->cfg.firmware;
+}
+
 int board_i8042(struct machine *m, struct err *err)
 {
     const struct i8042_config cfg = {m->bus,          m->clock,
                                      board_isa(m, 1), board_isa(m, 12),
-                                     board_port(m),   m->cfg.display ? m->input : NULL};
+                                     board_port(m),   board_has_keyboard(m) ? m->input : NULL};
     return board_add(m, i8042_new(&cfg), "i8042", err);
 }
 

@@ -162,7 +162,8 @@ int board_fwcfg(struct machine *m, struct err *err)
         .iommu_bits = m->vtd ? CPU_PHYS_BITS : 0,
         .ram_end = high ? (1ull << 32) + high : m->ram->low,
         .boot_arch = (uint16_t)(ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_ASPM |
-                                (m->cfg.display ? ACPI_BOOT_8042 : ACPI_BOOT_NO_VGA)),
+                                (m->cfg.display ? 0 : ACPI_BOOT_NO_VGA) |
+                                (board_has_keyboard(m) ? ACPI_BOOT_8042 : 0)),
     };
     m->acpi = acpi_tables_new(&ac);
     if (!m->acpi)

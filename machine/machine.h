@@ -64,7 +64,7 @@ struct machine_config {
     size_t console_port_count;
     const struct net_card_config *nics; /* network cards; back ends outlive the machine */
     size_t nic_count;
-    bool display;        /* VGA-compatible display, with keyboard and mouse */
+    bool display;        /* VGA-compatible display; keyboard and mouse, as with firmware */
     const void *vga_rom; /* its expansion ROM (a VGA BIOS); NULL: none */
     size_t vga_rom_len;
     unsigned screen_width, screen_height; /* of a direct boot's frame buffer; 0: text mode */

@@ -102,6 +102,7 @@ int board_plug(struct machine *m, struct pci_func *f, int devfn, const char *nam
 /* A file of fw_cfg; name and bytes must outlive the machine. Before the fwcfg row only. */
 int board_add_file(struct machine *m, const char *name, const void *bytes, size_t len,
                    struct err *err);
+bool board_has_keyboard(const struct machine *m);
 struct irq_line board_isa(struct machine *m, unsigned irq); /* ISA interrupt 0-15 */
 struct board_port board_port(struct machine *m);            /* power, reset, output */
 
