@@ -48,12 +48,12 @@ static void pci_root(struct aml *a, const struct acpi_config *cfg)
     end_resources(a);
     acpi_pci_routing(a);
     aml_close(a);
-    /* motherboard resources: the ECAM window, as the PCI Firmware specification wants */
+    /* Motherboard resources: the ECAM window, as the PCI Firmware specification wants, and all that
+     * the LPC bridge decodes at PMBASE: a smaller range would conflict with it. */
     device(a, "MBRD", "PNP0C02", 0);
     resources(a);
     aml_res_memory32(a, PCI_ECAM_BASE, PCI_ECAM_SIZE);
-    aml_res_io(a, PM_BASE, 12);
-    aml_res_io(a, PM_GPE0, 4);
+    aml_res_io(a, PM_BASE, PM_SIZE);
     end_resources(a);
     aml_close(a);
 }

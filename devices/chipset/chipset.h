@@ -35,6 +35,7 @@ struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line
                      const struct msi_sink *msi);
 /* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9 */
 #define PM_BASE       0x600
+#define PM_SIZE       0x80 /* of the range that the LPC bridge decodes */
 #define PM_TIMER      0x608
 #define PM_GPE0       0x620
 #define PM_SLP_TYP_S5 5

@@ -122,6 +122,22 @@ START_TEST(the_fadt_names_the_registers_of_the_board)
 }
 END_TEST
 
+START_TEST(the_board_reserves_the_whole_pm_block_of_the_lpc_bridge)
+{
+    static const uint8_t range[] = {0x47, 1, 0x00, 0x06, 0x00, 0x06, 1, 0x80};
+    setup(1);
+    const struct acpi_fadt *f = (const void *)find("FACP");
+    const struct acpi_header *dsdt = (const void *)at(f->x_dsdt);
+    ck_assert_ptr_nonnull(memmem(dsdt, dsdt->length, range, sizeof range));
+    const uint16_t blocks[] = {(uint16_t)f->pm1a_evt_blk, (uint16_t)f->pm1a_cnt_blk,
+                               (uint16_t)f->pm_tmr_blk, (uint16_t)f->gpe0_blk};
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(blocks[i] >= PM_BASE && blocks[i] + 8 <= PM_BASE + PM_SIZE);
+    ram_free(ram);
+    acpi_tables_free(tables);
+}
+END_TEST
+
 /* Address of a file that the loader placed. */
 static uint8_t *placed[2];
 static unsigned file_of(const char *name)
@@ -173,4 +189,5 @@ START_TEST(the_loader_script_links_the_same_tables)
 END_TEST
 
 SUITE("acpi", the_loader_script_links_the_same_tables, every_table_sums_up_to_zero,
-      the_madt_lists_processors_ioapic_and_overrides, the_fadt_names_the_registers_of_the_board)
+      the_madt_lists_processors_ioapic_and_overrides, the_fadt_names_the_registers_of_the_board,
+      the_board_reserves_the_whole_pm_block_of_the_lpc_bridge)
