@@ -14,7 +14,7 @@ packages=systemd-sysv,udev,dbus,login,kmod,iproute2,e2fsprogs,logsave,busybox,in
 
 say() { echo "fetch-debian: $*" >&2; }
 
-# The newest kernel that debootstrap found is in $tmp/root/boot; its paths on the disk are fixed.
+# Names, network, a root without password; /vmlinuz and /initrd.img are links that Debian makes.
 set_up()
 {
     r=$tmp/root
@@ -60,13 +60,20 @@ EOF
         dd if="$tmp/core.img" of="$tmp/disk.raw" conv=notrunc bs=512 seek=1
 }
 
+# A debootstrap that was interrupted leaves mounts.
+clean_up()
+{
+    umount "$tmp/root/proc" "$tmp/root/sys" 2>/dev/null
+    rm -rf --one-file-system "$tmp"
+}
+
 if [ ! -d "$dir" ]; then
     [ "$(id -u)" = 0 ] || { say "debootstrap needs root"; exit 1; }
     for tool in debootstrap mke2fs chroot; do
         command -v $tool >/dev/null || { say "no $tool"; exit 1; }
     done
     tmp=$cache/.debian.$$
-    trap 'rm -rf "$tmp"' EXIT
+    trap clean_up EXIT
     trap 'exit 1' HUP INT TERM
     mkdir -p "$tmp" || exit 1
     say "making a Debian system with debootstrap (some minutes, 1 GB, kept in $dir)"
