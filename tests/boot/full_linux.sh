@@ -1,4 +1,4 @@
-# Longer boots: two processors, the full kernel, every boot twice with one hash, traced, under gdb.
+# Longer boots: two and four processors, the full kernel, every boot twice with one hash, traced, under gdb.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 [ -z "$CROSS" ] || { skip "boots: too slow under emulation"; exit 0; }
@@ -14,6 +14,7 @@ twice()
     first=$hash
     "$f" "$t, again" "$@" || return 1
     same "$t: one hash" "$first" "$hash"
+    echo "    $hash"
 }
 
 twice "cloud kernel, bare" bare "$kernel_cloud"
@@ -21,10 +22,12 @@ one=$hash
 bare "cloud kernel, bare, traced" "$kernel_cloud" --trace 'cpu:*,apic:*' -o "$work/t.jsonl"
 same "tracing does not change the hash" "$one" "$hash"
 twice "cloud kernel, bare, two processors" bare "$kernel_cloud" --smp=2
+twice "cloud kernel, bare, four processors" bare "$kernel_cloud" --smp=4
 twice "cloud kernel, child" child "$kernel_cloud"
 twice "cloud kernel, child, two processors" child "$kernel_cloud" --smp=2
 if get_full_kernel; then
     twice "full kernel, bare" bare "$kernel_full"
+    twice "full kernel, bare, four processors" bare "$kernel_full" --smp=4
     twice "full kernel, child" child "$kernel_full"
 fi
 finish

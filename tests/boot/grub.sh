@@ -1,6 +1,7 @@
 # Disk images with GRUB and a stock kernel; sourced after tests/boot/lib.sh and get_guests.
 
-# grub_pc FILE: MBR, ext4 in a partition, started by BIOS; 1 and a skip line when a tool is missing
+# grub_pc FILE [KERNEL]: MBR, ext4 in a partition, started by BIOS; 1 and a skip line when a tool is
+# missing. Without KERNEL it is the cloud kernel.
 grub_pc()
 {
     for tool in grub-mkimage mke2fs; do
@@ -10,7 +11,8 @@ grub_pc()
     grub_config '(hd0,msdos1)' >"$work/grub.cfg"
     grub-mkimage -O i386-pc -p /grub -c "$work/grub.cfg" -o "$work/core.img" biosdisk part_msdos \
         ext2 linux normal serial terminal echo boot >"$work/grub.log" 2>&1
-    mkdir -p "$work/boot" && cp "$kernel_cloud" "$work/boot/vmlinuz" &&
+    rm -f "$work/part"
+    mkdir -p "$work/boot" && cp "${2:-$kernel_cloud}" "$work/boot/vmlinuz" &&
         cp "$initrd" "$work/boot/initrd.cpio"
     mke2fs -q -t ext4 -b 4096 -O ^metadata_csum,^64bit -d "$work/boot" "$work/part" 48M \
         >"$work/mke2fs" 2>&1
@@ -19,7 +21,7 @@ grub_pc()
     dd if="$work/core.img" of="$1" conv=notrunc bs=512 seek=1 2>/dev/null
 }
 
-# grub_efi FILE: EFI system partition, started by UEFI
+# grub_efi FILE [KERNEL]: EFI system partition, started by UEFI
 grub_efi()
 {
     for tool in grub-mkimage mkfs.fat mcopy; do
@@ -35,7 +37,7 @@ grub_efi()
     mkfs.fat -F 32 "$work/part" >"$work/mkfs" 2>&1
     mmd -i "$work/part" ::/EFI ::/EFI/BOOT
     mcopy -i "$work/part" "$work/bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
-    mcopy -i "$work/part" "$kernel_cloud" ::/vmlinuz
+    mcopy -i "$work/part" "${2:-$kernel_cloud}" ::/vmlinuz
     mcopy -i "$work/part" "$initrd" ::/initrd.cpio
     put_partition "$1" 66 '\357' '\0\0\2\0'
 }
