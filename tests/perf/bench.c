@@ -6,8 +6,9 @@
  * lines of the guest's serial output, read from /proc when the marker arrives; emulators take turns
  * within one round, and medians over the rounds are printed: on a noisy host only the
  * ratios mean something. Usage: bench --vitrine=PROGRAM --guest=ELF --work=DIR [--rounds=N]
- * [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--only=NAME,...]; the full kernel boots once
- * whatever N is: it takes Bochs minutes.
+ * [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--user=CPIO] [--only=NAME,...]; the full
+ * kernel boots once whatever N is: it takes Bochs minutes. --user: an initramfs with user.c as
+ * /bench; "user" in --only stands for all its programs.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -32,7 +33,7 @@
 enum emulator { VITRINE, QEMU, QEMU_ICOUNT, BOCHS, EMULATORS };
 
 struct options {
-    const char *vitrine, *guest, *guest32, *work, *cloud, *full, *initrd, *only;
+    const char *vitrine, *guest, *guest32, *work, *cloud, *full, *initrd, *user, *only;
     int rounds;
     bool have[EMULATORS];
 };
@@ -52,6 +53,20 @@ static const struct kernel kernels[] = {
     {"fp", 2000, 4, 0, false},      {"smc", 1000, 1, 0, false}, {"cr3", 1000, 2, 0, false},
     {"repmovsb", 200, 2, 0, false}, {"exit", 5000, 4, 0, true}, {"exitept", 5000, 4, 0, true},
 };
+/* Programs of user.c under the cloud kernel. */
+static const struct kernel programs[] = {
+    {"getpid", 10000, 10, 0, false}, {"pipe", 1000, 5, 0, false},
+    {"fork", 50, 5, 0, false},       {"exec", 20, 5, 0, false},
+    {"mmap", 300, 5, 0, false},      {"fault", 4, 5, 0, false},
+    {"usmc", 5000, 5, 0, false},     {"jitcode", 5000, 4, 0, false},
+    {"mix", 10, 20, 0, false},       {"lz", 4, 20, 0, false},
+    {"matmul", 4, 20, 0, false},     {"mandel", 100, 20, 0, false},
+    {"nbody", 3000, 20, 0, false},   {"convert", 200000, 20, 0, false},
+    {"x87", 100000, 10, 0, false},   {"copy", 40, 20, 0, false},
+    {"scan", 200, 20, 0, false},
+};
+enum { ROWS = sizeof programs / sizeof programs[0] };
+
 struct boot_row {
     const char *name, *kernel;
     int max_rounds;
@@ -132,19 +147,43 @@ static pid_t start(char *const argv[], const char *fifo, int *out)
     return pid;
 }
 
-/* Run until marker `to`; CPU time from marker `from` (NULL: from the start). */
-static struct sample measure(char *const argv[], const char *fifo, const char *from, const char *to)
+/* What lies between two marker lines; from NULL: since the start. */
+struct span {
+    char from[64], to[64];
+    struct sample s;
+};
+
+/* Advance over the spans that the output so far begins and ends; returns the first open one. */
+static unsigned spans_scan(struct span *span, unsigned k, unsigned count, const char *text,
+                           uint64_t cpu, uint64_t *begin)
 {
-    struct sample s = {-1, 0, 0};
+    for (; k < count; k++, *begin = UINT64_MAX) {
+        if (*begin == UINT64_MAX && (!span[k].from[0] || strstr(text, span[k].from)))
+            *begin = span[k].from[0] ? cpu : 0;
+        const char *end = strstr(text, span[k].to);
+        if (!end || !strchr(end, '\n'))
+            break;
+        const char *tsc = strstr(end, "tsc="), *sum = strstr(end, "sum=");
+        span[k].s.cpu = (double)(cpu - *begin) * 1e-9;
+        span[k].s.tsc = tsc ? strtoull(tsc + 4, NULL, 16) : 0;
+        span[k].s.sum = sum ? strtoull(sum + 4, NULL, 16) : 0;
+    }
+    return k;
+}
+
+/* Run until the last span has ended. */
+static void measure(char *const argv[], const char *fifo, struct span *span, unsigned count)
+{
     int fd;
     const pid_t pid = start(argv, fifo, &fd);
     if (pid < 0)
-        return s;
+        return;
     char text[65536];
     size_t len = 0;
-    uint64_t begin = from ? UINT64_MAX : 0;
+    unsigned k = 0;
+    uint64_t begin = UINT64_MAX;
     const double limit = now_s() + TIME_LIMIT_S;
-    while (now_s() < limit) {
+    while (k < count && now_s() < limit) {
         struct pollfd p = {fd, POLLIN, 0};
         if (poll(&p, 1, 200) <= 0 || len + 1 >= sizeof text) {
             if (waitpid(pid, NULL, WNOHANG) == pid)
@@ -163,22 +202,12 @@ static struct sample measure(char *const argv[], const char *fifo, const char *f
         }
         len += (size_t)n;
         text[len] = 0;
-        if (begin == UINT64_MAX && strstr(text, from))
-            begin = cpu;
-        const char *end = strstr(text, to);
-        if (end && strchr(end, '\n')) {
-            const char *tsc = strstr(end, "tsc="), *sum = strstr(end, "sum=");
-            s.cpu = (double)(cpu - begin) * 1e-9;
-            s.tsc = tsc ? strtoull(tsc + 4, NULL, 16) : 0;
-            s.sum = sum ? strtoull(sum + 4, NULL, 16) : 0;
-            break;
-        }
+        k = spans_scan(span, k, count, text, cpu, &begin);
     }
     kill(-pid, SIGKILL);
     waitpid(pid, NULL, 0);
 gone:
     close(fd);
-    return s;
 }
 
 static void write_file(const char *path, const char *fmt, ...)
@@ -295,27 +324,29 @@ static bool build_command(const struct options *o, enum emulator e, const struct
     return e != BOCHS || make_iso(o, g);
 }
 
-static struct sample run_guest(const struct options *o, enum emulator e, const struct guest *g,
-                               const char *from, const char *to)
+static void run_guest(const struct options *o, enum emulator e, const struct guest *g,
+                      struct span *span, unsigned count)
 {
     struct command c;
-    if (!build_command(o, e, g, &c))
-        return (struct sample){-1, 0, 0};
-    return measure((char *const *)c.argv, c.has_fifo ? c.fifo : NULL, from, to);
+    for (unsigned k = 0; k < count; k++)
+        span[k].s = (struct sample){-1, 0, 0};
+    if (build_command(o, e, g, &c))
+        measure((char *const *)c.argv, c.has_fifo ? c.fifo : NULL, span, count);
 }
 
 static struct sample run_kernel(const struct options *o, enum emulator e, const struct kernel *k)
 {
-    char append[128], start_mark[64], end_mark[64];
+    char append[128];
+    struct span span;
     const struct guest g = {o->guest, NULL, o->guest32, append, false};
     snprintf(append, sizeof append, "kernel=%s n=%u d=%u", k->name,
              k->n * (e == BOCHS ? 1 : k->scale), k->distance);
-    snprintf(start_mark, sizeof start_mark, "@@start %s", k->name);
-    snprintf(end_mark, sizeof end_mark, "@@end %s", k->name);
-    struct sample s = run_guest(o, e, &g, start_mark, end_mark);
+    snprintf(span.from, sizeof span.from, "@@start %s", k->name);
+    snprintf(span.to, sizeof span.to, "@@end %s ", k->name);
+    run_guest(o, e, &g, &span, 1);
     if (e != BOCHS)
-        s.cpu /= k->scale;
-    return s;
+        span.s.cpu /= k->scale;
+    return span.s;
 }
 
 static int by_value(const void *a, const void *b)
@@ -406,9 +437,11 @@ static void bench_boot(const struct options *o, const struct boot_row *row)
         for (int e = 0; e <= EMULATORS; e++) {
             g.child = e == EMULATORS;
             t[e][round] = -1;
-            if (g.child || o->have[e])
-                t[e][round] =
-                    run_guest(o, g.child ? VITRINE : (enum emulator)e, &g, NULL, "@@init").cpu;
+            if (!g.child && !o->have[e])
+                continue;
+            struct span span = {"", "@@init", {-1, 0, 0}};
+            run_guest(o, g.child ? VITRINE : (enum emulator)e, &g, &span, 1);
+            t[e][round] = span.s.cpu;
         }
     }
     for (int e = 0; e <= EMULATORS; e++)
@@ -418,6 +451,63 @@ static void bench_boot(const struct options *o, const struct boot_row *row)
         print_ratio(med[e], med[VITRINE]);
     printf("   as child %.2f s, %.2fx bare\n", med[EMULATORS], med[EMULATORS] / med[VITRINE]);
     fflush(stdout);
+}
+
+static void print_user(const struct options *o, const struct kernel *p,
+                       struct sample got[EMULATORS][MAX_ROUNDS][ROWS], unsigned row)
+{
+    double t[MAX_ROUNDS], med[EMULATORS];
+    bool agree = true;
+    for (int e = 0; e < EMULATORS; e++) {
+        for (int round = 0; round < o->rounds; round++) {
+            const struct sample *s = &got[e][round][row];
+            t[round] = s->cpu;
+            if (e != BOCHS && s->cpu > 0 && s->sum != got[VITRINE][0][row].sum)
+                agree = false;
+        }
+        med[e] = median(t, o->rounds);
+    }
+    const double insns = (double)got[VITRINE][0][row].tsc / p->scale;
+    printf("%-9s %8.0f", p->name, med[VITRINE] > 0 ? insns / med[VITRINE] / 1e6 : 0.0);
+    for (int e = QEMU; e < EMULATORS; e++)
+        print_ratio(med[e], med[VITRINE]);
+    printf("%s\n", agree ? "" : "  CHECKSUM DIFFERS");
+    fflush(stdout);
+}
+
+/* All programs of user.c in one boot per emulator and round. */
+static void bench_user(const struct options *o)
+{
+    static struct sample got[EMULATORS][MAX_ROUNDS][ROWS];
+    struct span span[ROWS];
+    unsigned row[ROWS], rows = 0;
+    for (unsigned k = 0; k < ROWS; k++) {
+        if (wanted(o, programs[k].name) || wanted(o, "user"))
+            row[rows++] = k;
+    }
+    for (int round = 0; rows && round < o->rounds; round++) {
+        for (int e = 0; e < EMULATORS; e++) {
+            char append[1024] = "console=ttyS0 quiet panic=-1 rdinit=/bench --";
+            const struct guest g = {o->cloud, o->user, o->cloud, append, false};
+            for (unsigned k = 0; k < rows; k++) {
+                const struct kernel *p = &programs[row[k]];
+                const size_t n = strlen(append);
+                snprintf(append + n, sizeof append - n, " %s=%u", p->name,
+                         p->n * (e == BOCHS ? 1 : p->scale));
+                snprintf(span[k].from, sizeof span[k].from, "@@start %s", p->name);
+                snprintf(span[k].to, sizeof span[k].to, "@@end %s ", p->name);
+                span[k].s = (struct sample){-1, 0, 0};
+            }
+            if (o->have[e])
+                run_guest(o, (enum emulator)e, &g, span, rows);
+            for (unsigned k = 0; k < rows; k++) {
+                got[e][round][k] = span[k].s;
+                got[e][round][k].cpu /= e == BOCHS ? 1 : programs[row[k]].scale;
+            }
+        }
+    }
+    for (unsigned k = 0; k < rows; k++)
+        print_user(o, &programs[row[k]], got, k);
 }
 
 static bool have(const char *program)
@@ -437,7 +527,7 @@ int main(int argc, char **argv)
             const char **to;
         } keys[] = {{"--vitrine", &o.vitrine}, {"--guest", &o.guest}, {"--guest32", &o.guest32},
                     {"--work", &o.work},       {"--cloud", &o.cloud}, {"--full", &o.full},
-                    {"--initrd", &o.initrd},   {"--only", &o.only}};
+                    {"--initrd", &o.initrd},   {"--user", &o.user},   {"--only", &o.only}};
         for (size_t k = 0; v && k < sizeof keys / sizeof keys[0]; k++) {
             if (!strncmp(argv[i], keys[k].name, strlen(keys[k].name)) &&
                 argv[i][strlen(keys[k].name)] == '=')
@@ -449,7 +539,8 @@ int main(int argc, char **argv)
     if (!o.vitrine || !o.guest || !o.guest32) {
         fprintf(stderr,
                 "usage: bench --vitrine=PROGRAM --guest=ELF --guest32=ELF [--work=DIR] [--rounds=N]"
-                " [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--only=NAME,...]\n");
+                " [--cloud=BZIMAGE] [--full=BZIMAGE] [--initrd=CPIO] [--user=CPIO] "
+                "[--only=NAME,...]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -469,6 +560,8 @@ int main(int argc, char **argv)
         bench_distances(&o, "distrep", 32);
     if (wanted(&o, "distcpy"))
         bench_distances(&o, "distcpy", 4);
+    if (o.cloud && o.user)
+        bench_user(&o);
     const struct boot_row boots[] = {{"cloud", o.cloud, 3}, {"amd64", o.full, 1}};
     for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++) {
         if (boots[i].kernel && o.initrd && wanted(&o, boots[i].name))

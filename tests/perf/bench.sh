@@ -19,13 +19,18 @@ cloud='' full='' initrd=
 if busybox=$(sh "$SRC/tools/fetch-guest.sh" busybox); then
     initrd=$work/initramfs.cpio
     "$BUILD/obj/tools/mkinitramfs" "$initrd" "$busybox" "$SRC/tests/boot/init.sh"
+    $GUEST_CC -std=c11 -O2 -ffreestanding -fno-tree-loop-distribute-patterns -fno-math-errno \
+        -nostdlib -static -fno-pic -no-pie -fno-stack-protector -fcf-protection=none -Wall \
+        -Wextra -Wl,--build-id=none -Wl,-z,noexecstack -o "$work/user" "$here/user.c"
+    "$BUILD/obj/tools/mkinitramfs" "$work/user.cpio" "$busybox" "$SRC/tests/boot/init.sh" \
+        bench="$work/user"
     cloud=$(sh "$SRC/tools/fetch-guest.sh" kernel cloud-amd64) || cloud=
     full=$(sh "$SRC/tools/fetch-guest.sh" kernel amd64) || full=
 fi
 # shellcheck disable=SC2086
 "$work/bench" --vitrine="$BUILD/vitrine" --guest="$work/guest.elf" --guest32="$work/guest32.elf" \
     --work="$work" ${cloud:+--cloud="$cloud"} ${full:+--full="$full"} \
-    ${initrd:+--initrd="$initrd"} ${BENCH_ARGS:-}
+    ${initrd:+--initrd="$initrd" --user="$work/user.cpio"} ${BENCH_ARGS:-}
 
 # Guest instructions from a child's IN to its next instruction, through hypervisor, root and worker.
 reads() # COUNT: instructions of a run with so many reads
