@@ -34,7 +34,8 @@ struct command {
     const char *synopsis;
     const char *help;
 };
-extern const struct command commands[]; /* ends with name == NULL */
+extern const struct command commands[];               /* ends with name == NULL */
+const struct command *command_of_letter(char letter); /* one of those in the table */
 
 /* Options of one command as text, to stdout. */
 void help_print_command(const struct command *cmd);

@@ -15,4 +15,7 @@ struct embed_file {
 
 extern const struct embed_file embed_files[];
 
+/* NULL: not in this binary. */
+const struct embed_file *embed_find(const char *name);
+
 #endif

@@ -21,24 +21,34 @@ static const struct {
     {"ovmf", "/usr/share/ovmf/OVMF.fd"},
 };
 
-static const char *path_of(const char *name, struct err *err)
+static bool is_short(const char *name)
 {
-    bool short_name = false;
-
-    if (access(name, F_OK) == 0)
-        return name;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].name, name) != 0)
-            continue;
-        short_name = true;
-        if (access(known[i].path, R_OK) == 0)
+        if (strcmp(known[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *firmware_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].name, name) == 0 && access(known[i].path, R_OK) == 0)
             return known[i].path;
     }
-    if (!short_name)
-        return name; /* reading it says what is wrong */
-    err_set(err, "E-FILE-001", -ENOENT, "firmware \"%s\" is not installed", name);
-    err_hint(err, "Debian: apt-get install %s; or give a file", name);
     return NULL;
+}
+
+static const char *path_of(const char *name, struct err *err)
+{
+    if (access(name, F_OK) == 0 || !is_short(name))
+        return name; /* when there is none, reading it says what is wrong */
+    const char *const path = firmware_find(name);
+    if (!path) {
+        err_set(err, "E-FILE-001", -ENOENT, "firmware \"%s\" is not installed", name);
+        err_hint(err, "Debian: apt-get install %s; or give a file", name);
+    }
+    return path;
 }
 
 /* .../OVMF_CODE.fd has its variables in .../OVMF_VARS.fd: false when there is no such file. */

@@ -62,7 +62,7 @@ void help_print_command(const struct command *cmd)
         printf("  %-30s%s", head, strlen(head) >= 30 ? "\n                                " : "");
         print_wrapped(row->help, 32);
     }
-    if (cmd->letter && cmd->letter != 'i')
+    if (cmd->letter && cmd->letter != 'i' && cmd->letter != 'd')
         printf("\nQEMU's spellings -kernel -initrd -append -m -smp -s -S -gdb -d -nographic work "
                "too.\nKeys at the console: Ctrl-A x leaves, Ctrl-A h lists the others.\n"
                "Exit codes: 0 ok, 1 error, 2 usage, 3 the guest said fail, 4 guest panic or triple "

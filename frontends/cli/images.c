@@ -19,7 +19,7 @@
 #define VGA_ROM_LIMIT   (1ull << 20)
 #define DEMO_CHILD_SIZE (16ull << 20)
 
-static const struct embed_file *find_embedded(const char *name)
+const struct embed_file *embed_find(const char *name)
 {
     for (const struct embed_file *e = embed_files; e->name; e++) {
         if (strcmp(e->name, name) == 0)
@@ -39,7 +39,7 @@ static int get_stack_image(struct file *f, const char *path, const char *name, c
         *len = f->size;
         return 0;
     }
-    const struct embed_file *e = find_embedded(name);
+    const struct embed_file *e = embed_find(name);
     if (!e) {
         err_set(err, "E-CLI-007", -ENOENT, "this build has no built-in %s", name);
         return err_hint(err, "build with an x86-64 gcc (configure --guest-cc), or give the file");

@@ -59,7 +59,7 @@ enum image_kind {
     IMAGE_UNKNOWN,
     IMAGE_BZIMAGE,
     IMAGE_ELF,
-    IMAGE_CPIO, /* also compressed: an initial RAM disk */
+    IMAGE_CPIO,  /* also compressed: an initial RAM disk */
     IMAGE_DISK,  /* qcow2, VHD, VHDX, or with a boot sector */
     IMAGE_CDROM, /* ISO 9660 without one */
     IMAGE_TEXT,
@@ -82,6 +82,8 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
                    struct err *err);
 /* The VGA BIOS that Debian's package brings for a firmware image; NULL: none is there. */
 const char *firmware_vga_rom(const struct images *im);
+/* File of a short name ("seabios", "ovmf"); NULL: not installed, or no such name. */
+const char *firmware_find(const char *name);
 /* --firmware and its variables into im; the variables back into their file (--firmware-save). */
 int firmware_prepare(struct images *im, const struct options *o, struct err *err);
 int firmware_save(const struct options *o, struct machine *m, struct err *err);

@@ -1,5 +1,5 @@
 /*
- * Commands that only tell: version, explain, info, doctor, config show.
+ * Commands that only tell: version, explain, info, config show.
  */
 #include <capstone/capstone.h>
 #include <errno.h>
@@ -7,13 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "cpu/sys/cpuid.h"
 #include "frontends/cli/cmd.h"
-#include "frontends/cli/embed.h"
 
 int cmd_version(int argc, char **argv)
 {
@@ -50,66 +47,6 @@ int cmd_explain(int argc, char **argv)
     }
     printf("%s: %s\n%s\n", argv[0], title, text);
     return EXIT_CODE_OK;
-}
-
-static unsigned problems;
-
-static void report(bool good, const char *what, const char *detail)
-{
-    printf("%s  %s%s%s\n", good ? "ok     " : "PROBLEM", what, *detail ? ": " : "", detail);
-    problems += !good;
-}
-
-static void check_images(void)
-{
-    static const char *const names[] = {"hypervisor.elf", "root.elf", "rootfs.cpio"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct embed_file *e = embed_files;
-        char detail[96] = "not in this binary; `vitrine run` needs --hypervisor, --root, --rootfs";
-        while (e->name && strcmp(e->name, names[i]) != 0)
-            e++;
-        if (e->name)
-            snprintf(detail, sizeof(detail), "%llu KiB", (unsigned long long)e->size >> 10);
-        report(e->name != NULL, names[i], detail);
-    }
-}
-
-static void check_memory(void)
-{
-    const size_t size = 1ull << 30;
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-
-    report(p != MAP_FAILED, "1 GiB of address space for guest memory",
-           p == MAP_FAILED ? strerror(errno) : "");
-    if (p != MAP_FAILED)
-        munmap(p, size);
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    char detail[64];
-    snprintf(detail, sizeof(detail), "%ld MiB", (pages / 1024) * (page / 1024));
-    report(pages * (page / 1024) > 700L * 1024, "host memory", detail);
-}
-
-static void check_tools(void)
-{
-    report(sizeof(void *) == 8, "64-bit host", "");
-    report(cs_support(CS_ARCH_X86), "capstone knows x86", "");
-    const char *dir = getenv("XDG_RUNTIME_DIR");
-    printf("info     sockets: %s\n", dir ? dir : "XDG_RUNTIME_DIR is not set; give full paths");
-    printf("info     terminal: %s\n", isatty(STDIN_FILENO) ? "yes" : "no (consoles are printed)");
-}
-
-int cmd_doctor(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    check_tools();
-    check_memory();
-    check_images();
-    if (problems)
-        printf("%u problem%s\n", problems, problems == 1 ? "" : "s");
-    return problems ? EXIT_CODE_ERROR : EXIT_CODE_OK;
 }
 
 static void info_cpu(void)

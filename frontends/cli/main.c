@@ -17,13 +17,23 @@ const struct command commands[] = {
     {"info", cmd_info, 0, "cpu", "what can be configured: processor models and their features"},
     {"img", cmd_img, 'i', "info|new|convert|check FILE... [options]",
      "disk images: info FILE, new FILE SIZE, convert FROM TO, check FILE"},
-    {"doctor", cmd_doctor, 0, "", "check this host and this build"},
+    {"doctor", cmd_doctor, 'd', "[--quick] [--json]",
+     "what this host and this build have and lack, with advice, and a self-test"},
     {"explain", cmd_explain, 0, "E-...", "what an error id means, and what to do"},
     {"completion", cmd_completion, 0, "bash", "completion script for a shell"},
     {"version", cmd_version, 0, "", "version and build"},
     {"help", cmd_help, 0, "[COMMAND]", "this text, or the options of a command"},
     {NULL, NULL, 0, NULL, NULL},
 };
+
+const struct command *command_of_letter(char letter)
+{
+    const struct command *c = commands;
+
+    while (c->letter != letter)
+        c++;
+    return c;
+}
 
 static const char *get_command(size_t i)
 {

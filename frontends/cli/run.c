@@ -12,15 +12,6 @@
 
 #define CONFIG_LIMIT (1u << 20)
 
-static const struct command *find_command(char letter)
-{
-    const struct command *c = commands;
-
-    while (c->letter != letter)
-        c++;
-    return c;
-}
-
 /* `vitrine run FILE` with a text file: its settings, then those of the command line again. */
 static int apply_machine_file(struct session *s, struct file *text, char letter, struct err *err)
 {
@@ -77,7 +68,7 @@ static int run(char letter, int argc, char **argv, bool want_stat)
     if (options_parse(&s.o, letter, argc, argv, &err) < 0)
         return usage_error(&err);
     if (opt_text(&s.o, OPT_ID_HELP)) {
-        help_print_command(find_command(letter));
+        help_print_command(command_of_letter(letter));
         return EXIT_CODE_OK;
     }
     s.want_stat = want_stat || opt_text(&s.o, OPT_ID_STAT);

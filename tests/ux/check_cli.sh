@@ -54,6 +54,19 @@ expect "a feature without a sign" 2 "$v" run --cpu=v2,smap
 says 'write +smap'
 expect "a feature that cannot be taken away" 2 "$v" run --cpu=v2,-tsc
 says 'part of every model'
+expect "doctor finds a host that can run" 0 "$v" doctor
+says '^this host' '^firmware and kernels' 'ok  *processor .*sum .* as on every host' \
+    'ok  *demo .*one state hash'
+expect "doctor as JSON" 0 "$v" doctor --quick --json
+says '"problems": 0' '"group": "this build"' '"advice": null'
+expect "doctor names what is wrong, and what to do" 1 env TMPDIR="$work/none" "$v" doctor --quick
+says 'problem  *overlays of disks .*none' '-> set TMPDIR' '^1 problem'
+expect "doctor takes no words" 2 "$v" doctor everything
+expect "doctor's options are listed" 0 "$v" help doctor
+says '--quick'
+(ulimit -f 100; exec "$v" doctor --quick) >"$work/out" 2>&1 && : >"$work/err"
+name="doctor sees the limits of this process"
+says 'missing  *size of files' && ok "$name"
 expect "completion" 0 "$v" completion bash
 expect "a port that is none" 2 "$v" run --gdb=seventy
 expect "a device by name is refused, not ignored" 2 "$v" run -device nvme
