@@ -19,7 +19,7 @@
 
 #include "core/addr.h"
 
-#define RAM_LOW_MAX 0x80000000ull /* the PCI hole begins here: ECAM, BARs, IOAPIC, LAPIC */
+#define RAM_LOW_MAX 0xb0000000ull /* here ECAM begins, then BARs, I/O APIC, local APIC */
 
 struct block;
 struct cpu;
