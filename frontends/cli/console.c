@@ -1,7 +1,8 @@
 /*
  * Guest consoles on one terminal; see console.h.
  *
- * One console is shown as it comes; several are shown line by line behind "[name] ". Text is
+ * One console is shown as it comes; several, and those of several machines, are shown line by line
+ * behind "[name] ". Text is
  * matched byte by byte on each console of its own.
  *
  * Not modelled: terminal emulation; escape sequences pass through.
@@ -46,11 +47,12 @@ bool matcher_feed(struct matcher *m, char ch)
     return true;
 }
 
-void consoles_init(struct consoles *cs, enum console_show show, FILE *out)
+void consoles_init(struct consoles *cs, enum console_show show, FILE *out, const char *machine)
 {
     memset(cs, 0, sizeof(*cs));
     cs->show = show;
     cs->out = out;
+    cs->machine = machine;
     cs->at_line_start = true;
 }
 
@@ -66,7 +68,10 @@ struct console *consoles_add(struct consoles *cs, const char *source, bool is_lo
     const char *label = strncmp(source, "console/", 8) == 0 ? source + 8 : source;
     if (strncmp(label, "vm.", 3) == 0)
         label += 3;
-    snprintf(c->label, sizeof(c->label), "%s", label);
+    if (cs->machine)
+        snprintf(c->label, sizeof(c->label), first ? "%s" : "%s/%s", cs->machine, label);
+    else
+        snprintf(c->label, sizeof(c->label), "%s", label);
     c->sink = -1;
     c->is_log = is_log;
     c->shown = cs->show == CONSOLE_SHOW_ALL || (cs->show == CONSOLE_SHOW_FIRST && first);
@@ -116,7 +121,7 @@ static void flush_line(struct consoles *cs, struct console *c)
 
 static void show_byte(struct consoles *cs, struct console *c, char ch)
 {
-    if (cs->show != CONSOLE_SHOW_ALL) {
+    if (cs->show != CONSOLE_SHOW_ALL && !cs->machine) {
         put(cs, ch);
         return;
     }

@@ -44,13 +44,14 @@ struct consoles {
     unsigned focus; /* of the keyboard */
     enum console_show show;
     FILE *out;
+    const char *machine; /* name of one among several; NULL: the only one */
     const char *until_text, *after_text;
     /* what was seen */
     bool until_seen, panic_seen, panic_ended, after_seen;
     bool at_line_start; /* of the terminal */
 };
 
-void consoles_init(struct consoles *cs, enum console_show show, FILE *out);
+void consoles_init(struct consoles *cs, enum console_show show, FILE *out, const char *machine);
 /* Order of adding is the order of the keys; the first is the one that the terminal is for. */
 struct console *consoles_add(struct consoles *cs, const char *source, bool is_log);
 void consoles_bind_input(struct consoles *cs, const struct input *in);

@@ -146,12 +146,13 @@ static void wait_for_wall(struct session *s)
  * wake the guest, wait for it. */
 void session_pace(struct session *s)
 {
-    const bool idle = machine_is_idle(s->machine), net = s->net.live;
+    const bool idle = machine_is_idle(s->machine) && (!s->is_quiet || s->is_quiet(s));
+    const bool net = s->net.live;
 
     if (net && !s->pace_net)
         s->pace_wall = 0; /* until now virtual time ran on its own */
     s->pace_net = net;
-    if (machine_is_waiting(s->machine) && s->reads_stdin && !net) {
+    if (machine_is_waiting(s->machine) && s->reads_stdin && !net && !s->name) {
         if (wait_for_input(s, PACE_STEP_MS))
             s->next_poll_ns = 0;
         session_poll_input(s);

@@ -150,7 +150,7 @@ static int set_key(struct spec *s, const char *key, const char *value, struct er
 /* A port of the hub of this name, which is made when it is the first one. */
 static int plug_hub(struct spec *s, const char *name, struct err *err)
 {
-    struct net *const n = s->net;
+    struct net_hubs *const n = s->net->hubs;
     unsigned i = 0;
     if (!*name || strlen(name) >= sizeof n->hub[0].name)
         return err_set(err, "E-CLI-002", -EINVAL, "hub:%s: a name of 1 to 31 letters", name);
@@ -163,7 +163,7 @@ static int plug_hub(struct spec *s, const char *name, struct err *err)
         snprintf(n->hub[i].name, sizeof n->hub[i].name, "%s", name);
     }
     s->card->backend = n->hub[i].hub ? net_hub_port(n->hub[i].hub) : NULL;
-    return s->card->backend ? 0 : err_set(err, "E-MACH-002", -ENOMEM, "hub %s", name);
+    return s->card->backend ? 0 : err_set(err, "E-NET-001", -ENOSPC, "hub %s has no port", name);
 }
 
 static int parse_kind(struct spec *s, const char *kind, struct err *err)
@@ -212,14 +212,15 @@ static int take_forwards(const struct options *o, struct net_user_config *cfg, s
     return 0;
 }
 
-static int open_card(struct net *n, const struct options *o, const char *text, struct err *err)
+static int open_card(struct net *n, unsigned machine, const struct options *o, const char *text,
+                     struct err *err)
 {
     struct spec s = {.net = n};
     if (n->count == NET_CARDS_MAX)
         return err_set(err, "E-CLI-002", -EINVAL, "--net more than %d times", NET_CARDS_MAX);
     s.card = &n->card[n->count];
-    *s.card = (struct net_card_config){.index = n->count,
-                                       .mac = {0x52, 0x56, 0x54, 0, 0, (uint8_t)(n->count + 1)}};
+    *s.card = (struct net_card_config){
+        .index = n->count, .mac = {0x52, 0x56, 0x54, 0, (uint8_t)machine, (uint8_t)(n->count + 1)}};
     n->count++;
     if (parse_spec(&s, text, err) < 0)
         return err->code;
@@ -234,10 +235,12 @@ static int open_card(struct net *n, const struct options *o, const char *text, s
     return s.card->backend ? 0 : err->code;
 }
 
-int net_open(struct net *n, const struct options *o, struct err *err)
+int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struct options *o,
+             struct err *err)
 {
     const char *const path = opt_text(o, OPT_ID_PCAP), *text;
     memset(n, 0, sizeof *n);
+    n->hubs = hubs;
     if (path && !opt_list(o, OPT_ID_NET, 0)) {
         err_set(err, "E-CLI-004", -EINVAL, "--pcap without a network");
         return err_hint(err, "add --net user or --net hub:NAME");
@@ -245,7 +248,7 @@ int net_open(struct net *n, const struct options *o, struct err *err)
     if (path && !(n->capture[NET_CARDS_MAX] = pcap_open(path, err)))
         return err_wrap(err, "--pcap");
     for (unsigned i = 0; (text = opt_list(o, OPT_ID_NET, i)); i++) {
-        if (open_card(n, o, text, err) < 0)
+        if (open_card(n, machine, o, text, err) < 0)
             return err->code;
     }
     if (opt_list(o, OPT_ID_FORWARD, 0) && !n->has_outside) {
@@ -259,8 +262,6 @@ void net_close(struct net *n)
 {
     for (unsigned i = 0; i < n->count; i++)
         net_backend_free(n->card[i].backend);
-    for (unsigned i = 0; i < NET_HUBS_MAX; i++)
-        net_hub_free(n->hub[i].hub);
     for (unsigned i = 0; i <= NET_CARDS_MAX; i++) {
         struct err err;
         err_clear(&err);
@@ -268,6 +269,13 @@ void net_close(struct net *n)
             err_print(&err);
     }
     memset(n, 0, sizeof *n);
+}
+
+void net_free_hubs(struct net_hubs *hubs)
+{
+    for (unsigned i = 0; i < NET_HUBS_MAX; i++)
+        net_hub_free(hubs->hub[i].hub);
+    memset(hubs, 0, sizeof *hubs);
 }
 
 /* ---- polling ---- */

@@ -13,22 +13,30 @@
 
 #define NET_HUBS_MAX 8
 
-struct net {
-    struct net_card_config card[NET_CARDS_MAX];
-    unsigned count;
+/* Hubs by name; several machines of one run share them. */
+struct net_hubs {
     struct {
         char name[32];
         struct net_hub *hub;
     } hub[NET_HUBS_MAX];
+};
+
+struct net {
+    struct net_card_config card[NET_CARDS_MAX];
+    unsigned count;
+    struct net_hubs *hubs;
     struct pcap *capture[NET_CARDS_MAX + 1]; /* of each card, and of all */
     bool has_outside;                        /* a card reaches beyond this process */
     bool live; /* something may come from there, since the last poll */
 };
 
-/* 0 or -errno with *err. What was opened stays in *n for net_close in either case. */
-int net_open(struct net *n, const struct options *o, struct err *err);
+/* `machine` counts the machines of a run from 0, for their addresses. 0 or -errno with *err. What
+ * was opened stays in *n for net_close in either case. */
+int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struct options *o,
+             struct err *err);
 /* After the machine is gone. */
 void net_close(struct net *n);
+void net_free_hubs(struct net_hubs *hubs); /* after the networks of all machines */
 
 /* Serve the back ends; waits at most ms milliseconds for them, and for stdin when asked to.
  * Returns what there was, NET_POLL_*. */

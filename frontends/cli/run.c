@@ -12,6 +12,26 @@
 
 #define CONFIG_LIMIT (1u << 20)
 
+int session_add_file(struct options *o, const char *path, char *text, char letter, struct err *err)
+{
+    static struct options from_file;
+
+    if (options_parse(&from_file, letter, 0, NULL, err) < 0 ||
+        options_parse_file(&from_file, path, text, err) < 0)
+        return err->code;
+    if (opt_list_count(&from_file, OPT_ID_MACHINE))
+        return err_set(err, "E-CLI-004", -EINVAL, "%s: a machine file names no others", path);
+    for (unsigned i = 0; i < OPT_ID_COUNT; i++) {
+        if (!opt_is_set(o, i) && opt_is_set(&from_file, i))
+            o->value[i] = from_file.value[i];
+    }
+    for (unsigned i = 0; i < from_file.item_count; i++) {
+        if (opt_list_add(o, from_file.item[i].id, from_file.item[i].text, err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
 /* `vitrine run FILE` with a text file: its settings, then those of the command line again. */
 static int apply_machine_file(struct session *s, struct file *text, char letter, struct err *err)
 {
@@ -26,26 +46,18 @@ static int apply_machine_file(struct session *s, struct file *text, char letter,
         file_free(text);
         return 0;
     }
-    static struct options from_file;
-    if (options_parse(&from_file, letter, 0, NULL, err) < 0 ||
-        options_parse_file(&from_file, path, (char *)text->data, err) < 0)
+    if (session_add_file(&s->o, path, (char *)text->data, letter, err) < 0)
         return err->code;
-    for (unsigned i = 0; i < OPT_ID_COUNT; i++) {
-        if (!opt_is_set(&s->o, i) && opt_is_set(&from_file, i))
-            s->o.value[i] = from_file.value[i];
-    }
-    for (unsigned i = 0; i < from_file.item_count; i++) {
-        if (opt_list_add(&s->o, from_file.item[i].id, from_file.item[i].text, err) < 0)
-            return err->code;
-    }
     s->o.arg_count = 0;
     return 0;
 }
 
 static int run_session(struct session *s, struct err *err)
 {
+    struct net_hubs hubs = {0};
     int code;
 
+    s->hubs = &hubs;
     if (session_open(s, err) < 0) {
         err_print(err);
         code = exit_code_of(err);
@@ -53,6 +65,7 @@ static int run_session(struct session *s, struct err *err)
         code = session_run(s);
     }
     session_close(s);
+    net_free_hubs(&hubs);
     return code;
 }
 
@@ -71,6 +84,8 @@ static int run(char letter, int argc, char **argv, bool want_stat)
         help_print_command(command_of_letter(letter));
         return EXIT_CODE_OK;
     }
+    if (opt_list_count(&s.o, OPT_ID_MACHINE))
+        return group_run(&s.o, letter, want_stat || opt_text(&s.o, OPT_ID_STAT));
     s.want_stat = want_stat || opt_text(&s.o, OPT_ID_STAT);
     if (letter == 't') { /* the words are globs */
         size_t n = 0;

@@ -168,7 +168,7 @@ static int open_consoles(struct session *s, struct err *err)
         how = CONSOLE_SHOW_NONE;
     if (choose_output(s, &out, err) < 0)
         return err->code;
-    consoles_init(&s->consoles, how, out);
+    consoles_init(&s->consoles, how, out, s->name);
     s->consoles.until_text = opt_text(&s->o, OPT_ID_UNTIL);
     s->consoles.after_text = opt_text(&s->o, OPT_ID_INPUT_AFTER);
     for (unsigned i = 0; i < s->images.port_count; i++) {
@@ -185,8 +185,9 @@ static int open_consoles(struct session *s, struct err *err)
     const bool all_asked = show && how == CONSOLE_SHOW_ALL;
     struct console *root = consoles_add(&s->consoles, "console/root", true);
     struct console *hypervisor = consoles_add(&s->consoles, "serial0", true);
-    snprintf(root->label, sizeof(root->label), "root");
-    snprintf(hypervisor->label, sizeof(hypervisor->label), "hypervisor");
+    const char *const name = s->name ? s->name : "", *const slash = s->name ? "/" : "";
+    snprintf(root->label, sizeof(root->label), "%s%sroot", name, slash);
+    snprintf(hypervisor->label, sizeof(hypervisor->label), "%s%shypervisor", name, slash);
     root->shown = hypervisor->shown = all_asked;
     return 0;
 }
@@ -255,7 +256,8 @@ int session_open(struct session *s, struct err *err)
 {
     const char *typed = opt_text(&s->o, OPT_ID_INPUT);
 
-    if (set_log(opt_text(&s->o, OPT_ID_LOG), err) < 0 || net_open(&s->net, &s->o, err) < 0 ||
+    if (set_log(opt_text(&s->o, OPT_ID_LOG), err) < 0 ||
+        net_open(&s->net, s->hubs, s->index, &s->o, err) < 0 ||
         images_prepare(&s->images, &s->o, &s->config, err) < 0)
         return err->code;
     if (typed && file_read(&s->typed, typed, INPUT_LIMIT, err) < 0)
@@ -264,9 +266,11 @@ int session_open(struct session *s, struct err *err)
         open_trace(s, err) < 0 || open_gdb(s, err) < 0 || session_start_display(s, err) < 0)
         return err->code;
     const bool headless = opt_text(&s->o, OPT_ID_HEADLESS) || s->images.plan == PLAN_DEMO;
-    s->reads_stdin = !headless && !typed && !(s->display && s->display_ops->owns_terminal);
+    s->reads_stdin = !headless && s->index == 0 && !typed &&
+                     !(s->display && s->display_ops->owns_terminal);
     s->interactive = s->reads_stdin && term_is_tty();
-    if (s->net.has_outside || s->interactive || s->display || opt_text(&s->o, OPT_ID_REALTIME))
+    if (s->net.has_outside || s->interactive || s->display || s->name ||
+        opt_text(&s->o, OPT_ID_REALTIME))
         machine_set_idle_step(s->machine, IDLE_STEP_NS);
     s->start_ns = host_now_ns();
     if (opt_text(&s->o, OPT_ID_TIMEOUT))
@@ -301,7 +305,7 @@ static bool hold_for_gdb(struct session *s)
     return false;
 }
 
-static void handle_stop(struct session *s, enum machine_stop stop)
+void session_handle_stop(struct session *s, enum machine_stop stop)
 {
     switch (stop) {
     case MACHINE_STOP_POSITION:
@@ -339,8 +343,14 @@ static void handle_stop(struct session *s, enum machine_stop stop)
     }
 }
 
-static void serve_stopped(struct session *s)
+bool session_is_held(const struct session *s)
 {
+    return s->gdb && gdb_is_stopped(s->gdb);
+}
+
+void session_serve_held(struct session *s)
+{
+    trace_writer_flush(s->trace);
     gdb_poll(s->gdb, 100);
     if (gdb_killed(s->gdb))
         s->end = END_KILLED;
@@ -396,6 +406,7 @@ static const char *end_text(enum end_reason end)
         [END_SIGNAL] = "interrupted by a signal",
         [END_KILLED] = "killed by gdb",
         [END_ERROR] = "error",
+        [END_WITH_OTHERS] = "ended because another machine failed",
     };
     return texts[end];
 }
@@ -412,7 +423,7 @@ static void describe_triple_fault(const struct session *s)
     }
 }
 
-static void print_json(const struct session *s, int code)
+json_t *session_json(const struct session *s, int code)
 {
     json_t *root = json_object();
     char hash[20];
@@ -425,6 +436,12 @@ static void print_json(const struct session *s, int code)
     json_object_set_new(root, "virtual_ns", json_integer((json_int_t)machine_now_ns(s->machine)));
     if (s->want_stat)
         json_object_set_new(root, "stat", stat_json(s));
+    return root;
+}
+
+static void print_json(const struct session *s, int code)
+{
+    json_t *root = session_json(s, code);
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);
@@ -433,27 +450,60 @@ static void print_json(const struct session *s, int code)
 
 static void print_result(const struct session *s, int code)
 {
+    const char *const name = s->name ? s->name : "vitrine";
     const bool quiet_end = s->end == END_POWEROFF || s->end == END_UNTIL || s->end == END_USER ||
                            s->end == END_MAX_INSNS;
 
     if (!quiet_end || code != EXIT_CODE_OK)
-        fprintf(stderr, "vitrine: %s%s\n", end_text(s->end),
+        fprintf(stderr, "%s: %s%s\n", name, end_text(s->end),
                 s->end == END_POWEROFF && code ? " before the text of --until came" : "");
     if (s->end == END_EXIT_PORT)
-        fprintf(stderr, "vitrine: value %u\n", machine_exit_value(s->machine));
+        fprintf(stderr, "%s: value %u\n", name, machine_exit_value(s->machine));
     if (s->end == END_TRIPLE_FAULT)
         describe_triple_fault(s);
     if (code != EXIT_CODE_OK && s->end != END_SIGNAL)
         consoles_print_tails(&s->consoles);
     if (opt_text(&s->o, OPT_ID_JSON)) {
-        print_json(s, code);
+        if (!s->name)
+            print_json(s, code);
         return;
     }
     if (opt_text(&s->o, OPT_ID_HASH))
-        printf("state-hash %016" PRIx64 " at %" PRIu64 " instructions, %" PRIu64 " ns\n",
-               machine_hash(s->machine), machine_icount(s->machine), machine_now_ns(s->machine));
+        printf("%s%sstate-hash %016" PRIx64 " at %" PRIu64 " instructions, %" PRIu64 " ns\n",
+               s->name ? s->name : "", s->name ? ": " : "", machine_hash(s->machine),
+               machine_icount(s->machine), machine_now_ns(s->machine));
     if (s->want_stat)
         stat_print(s, stdout);
+}
+
+void session_begin(struct session *s)
+{
+    term_catch_signals();
+    if (!s->interactive)
+        return;
+    term_enter_raw();
+    fprintf(stderr, "vitrine: keyboard goes to [%s]; Ctrl-A x leaves, Ctrl-A h for help\n",
+            s->consoles.c[0].label);
+}
+
+int session_end(struct session *s)
+{
+    struct err err;
+
+    session_close_display(s);
+    consoles_newline(&s->consoles);
+    term_restore();
+    session_screenshot(s, true);
+    int code = end_code(s);
+    err_clear(&err);
+    if (firmware_save(&s->o, s->machine, &err) < 0) {
+        err_print(&err);
+        code = code ? code : EXIT_CODE_ERROR;
+    }
+    if (s->gdb)
+        gdb_report_exit(s->gdb, code);
+    print_result(s, code);
+    return code;
 }
 
 int session_run(struct session *s)
@@ -461,16 +511,10 @@ int session_run(struct session *s)
     const uint64_t max = opt_text(&s->o, OPT_ID_MAX_INSNS) ? opt_number(&s->o, OPT_ID_MAX_INSNS)
                                                            : UINT64_MAX;
 
-    term_catch_signals();
-    if (s->interactive) {
-        term_enter_raw();
-        fprintf(stderr, "vitrine: keyboard goes to [%s]; Ctrl-A x leaves, Ctrl-A h for help\n",
-                s->consoles.c[0].label);
-    }
+    session_begin(s);
     while (s->end == END_NONE) {
-        if (s->gdb && gdb_is_stopped(s->gdb)) {
-            trace_writer_flush(s->trace);
-            serve_stopped(s);
+        if (session_is_held(s)) {
+            session_serve_held(s);
             continue;
         }
         if (s->want_monitor)
@@ -482,25 +526,11 @@ int session_run(struct session *s)
             break;
         }
         if (s->end == END_NONE)
-            handle_stop(s, machine_run(s->machine, left, s->screenshot_ns));
+            session_handle_stop(s, machine_run(s->machine, left, s->screenshot_ns));
         if (s->gdb && gdb_killed(s->gdb) && s->end == END_NONE)
             s->end = END_KILLED;
     }
-    session_close_display(s);
-    consoles_newline(&s->consoles);
-    term_restore();
-    session_screenshot(s, true);
-    int code = end_code(s);
-    struct err err;
-    err_clear(&err);
-    if (firmware_save(&s->o, s->machine, &err) < 0) {
-        err_print(&err);
-        code = code ? code : EXIT_CODE_ERROR;
-    }
-    if (s->gdb)
-        gdb_report_exit(s->gdb, code);
-    print_result(s, code);
-    return code;
+    return session_end(s);
 }
 
 void session_close(struct session *s)

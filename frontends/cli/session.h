@@ -17,6 +17,7 @@
 struct display;
 struct display_ops;
 struct gdb;
+struct json_t;
 struct trace_writer;
 
 /* Why the run ended; texts in session.c. */
@@ -34,10 +35,15 @@ enum end_reason {
     END_SIGNAL,
     END_KILLED,
     END_ERROR,
+    END_WITH_OTHERS,
 };
 
 struct session {
     struct options o;
+    const char *name;      /* one machine of several (group.c); NULL: the only one */
+    unsigned index;        /* of the machine in this run */
+    struct net_hubs *hubs; /* of this run */
+    bool (*is_quiet)(const struct session *s); /* several machines: none of them does anything */
     struct images images;
     struct net net;
     struct machine_config config;
@@ -62,7 +68,7 @@ struct session {
     /* host time, for --timeout, pacing and polling only */
     uint64_t start_ns, deadline_ns, next_poll_ns, next_draw_ns;
     uint64_t pace_wall, pace_virtual;
-    bool pace_net; /* the outside may say something: idle time is paced */
+    bool pace_net;        /* the outside may say something: idle time is paced */
     uint64_t panic_at_ns; /* virtual time of the first panic line, 0: none */
     uint8_t pending[64];  /* keys the guest has not taken yet */
     unsigned pending_len;
@@ -71,14 +77,27 @@ struct session {
 int session_open(struct session *s, struct err *err);
 /* Runs to the end; returns the exit code. */
 int session_run(struct session *s);
+/* Its parts, for several machines in turn: before the first turn; after machine_run came back; once
+ * more while gdb has it stopped; at the end: returns the exit code. */
+void session_begin(struct session *s);
+void session_handle_stop(struct session *s, enum machine_stop stop);
+bool session_is_held(const struct session *s);
+void session_serve_held(struct session *s);
+int session_end(struct session *s);
+/* Members of the result's JSON document. */
+struct json_t *session_json(const struct session *s, int code);
 void session_close(struct session *s);
 
 uint64_t host_now_ns(void);
 
 /* stat.c: counts and exit histogram as text on `out`, or JSON members of a document. */
 void stat_print(const struct session *s, FILE *out);
-struct json_t;
 struct json_t *stat_json(const struct session *s);
+
+/* group.c: the machines of --machine, run together. `letter` is the command's. */
+int group_run(const struct options *o, char letter, bool want_stat);
+/* run.c: a machine file's settings under those that the command line gave. */
+int session_add_file(struct options *o, const char *path, char *text, char letter, struct err *err);
 
 /* input.c: between slices: keyboard, typed file, pacing; may set s->end. */
 void session_poll_input(struct session *s);

@@ -84,6 +84,26 @@ pair)
     cmp /www/numbers /tmp/got && echo "transfer: same $(wc -c </tmp/got)"
     touch /tmp/over
     ;;
+server)
+    # the one machine of two (full_machines.sh): serves until the other one says so
+    ip addr add 10.9.0.2/24 dev eth0
+    ip link set eth0 up
+    mkdir -p /www
+    seq 1 200000 >/www/numbers
+    httpd -p 80 -h /www
+    nc -l -p 81 >/tmp/word
+    echo "told: $(cat /tmp/word)"
+    ;;
+client)
+    # the other: waits for the first, pings it, fetches a file from it
+    ip addr add 10.9.0.1/24 dev eth0
+    ip link set eth0 up
+    until ping -c 1 -W 1 10.9.0.2 >/dev/null; do :; done
+    ping -c 3 10.9.0.2 | tail -n 2
+    until wget -q -O /tmp/got http://10.9.0.2/numbers; do sleep 1; done
+    seq 1 200000 | cmp - /tmp/got && echo "transfer: same $(wc -c </tmp/got)"
+    until echo "enough" | nc 10.9.0.2 81; do sleep 1; done
+    ;;
 none)
     echo "carrier: $(ip link set eth0 up; cat /sys/class/net/eth0/carrier)"
     ;;

@@ -233,16 +233,18 @@ END_TEST
 START_TEST(networks_become_cards)
 {
     static struct net n;
+    static struct net_hubs hubs;
     ck_assert_int_eq(parse('r', "--net none,mac=02:0:0:0:0:9,mtu=1400 --net hub:a --net hub:a"), 0);
-    ck_assert_int_eq(net_open(&n, &o, &err), 0);
+    ck_assert_int_eq(net_open(&n, &hubs, 0, &o, &err), 0);
     ck_assert_uint_eq(n.count, 3);
     ck_assert_ptr_null(n.card[0].backend);
     ck_assert_mem_eq(n.card[0].mac, "\2\0\0\0\0\x09", 6);
     ck_assert_uint_eq(n.card[0].mtu, 1400);
-    ck_assert(n.card[1].backend && n.card[2].backend && n.hub[0].hub && !n.hub[1].hub);
+    ck_assert(n.card[1].backend && n.card[2].backend && hubs.hub[0].hub && !hubs.hub[1].hub);
     ck_assert_uint_ne(n.card[1].mac[5], n.card[2].mac[5]);
     ck_assert(!n.has_outside);
     net_close(&n);
+    net_free_hubs(&hubs);
     static const char *const bad[] = {"--net nat",
                                       "--net hub:",
                                       "--net none,mac=1:2:3",
@@ -258,10 +260,28 @@ START_TEST(networks_become_cards)
                                       "--net none,pcap="};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(parse('r', bad[i]), 0);
-        ck_assert_msg(net_open(&n, &o, &err) < 0, "'%s' was taken", bad[i]);
+        ck_assert_msg(net_open(&n, &hubs, 0, &o, &err) < 0, "'%s' was taken", bad[i]);
         ck_assert(err_is_set(&err));
         net_close(&n);
+        net_free_hubs(&hubs);
     }
+}
+END_TEST
+
+START_TEST(machines_share_hubs_and_differ_in_addresses)
+{
+    static struct net a, b;
+    static struct net_hubs hubs;
+    ck_assert_int_eq(parse('r', "--net hub:lan"), 0);
+    ck_assert_int_eq(net_open(&a, &hubs, 0, &o, &err), 0);
+    ck_assert_int_eq(net_open(&b, &hubs, 1, &o, &err), 0);
+    ck_assert(hubs.hub[0].hub && !hubs.hub[1].hub);
+    ck_assert(a.card[0].backend != b.card[0].backend);
+    ck_assert_mem_eq(a.card[0].mac, "\x52\x56\x54\0\0\1", 6);
+    ck_assert_mem_eq(b.card[0].mac, "\x52\x56\x54\0\1\1", 6);
+    net_close(&a);
+    net_close(&b);
+    net_free_hubs(&hubs);
 }
 END_TEST
 
@@ -294,7 +314,7 @@ START_TEST(consoles_see_until_and_panic_texts)
 {
     struct consoles *cs = calloc(1, sizeof(*cs));
     FILE *out = tmpfile();
-    consoles_init(cs, CONSOLE_SHOW_ALL, out);
+    consoles_init(cs, CONSOLE_SHOW_ALL, out, NULL);
     cs->until_text = "login:";
     consoles_add(cs, "console/vm.a", false);
     consoles_add(cs, "console/vm.b", false);
@@ -366,6 +386,7 @@ int main(void)
     tcase_add_test(tc, repeatable_options_are_kept_apart);
     tcase_add_test(tc, forwarded_ports_are_parsed);
     tcase_add_test(tc, networks_become_cards);
+    tcase_add_test(tc, machines_share_hubs_and_differ_in_addresses);
     tcase_add_test(tc, files_are_known_by_their_content);
     tcase_add_test(tc, a_text_is_found_across_pieces_and_false_starts);
     tcase_add_test(tc, consoles_see_until_and_panic_texts);
