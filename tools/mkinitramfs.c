@@ -3,7 +3,8 @@
  *
  *     mkinitramfs OUT BUSYBOX INIT [NAME=FILE...]
  *
- * Further files land in the root folder. The result depends on nothing else: no times, no owners.
+ * Further files land in the root folder, or in the folders that their names have. The result
+ * depends on nothing else: no times, no owners.
  */
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,17 @@ static void add_folders(struct cpio *c)
     cpio_add_link(c, "bin/sh", "busybox");
 }
 
+/* Folders of a name; one that is there already is no error to the kernel. */
+static void add_parents(struct cpio *c, const char *name)
+{
+    char folder[256];
+
+    for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - name), name);
+        cpio_add_dir(c, folder, 0755);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct cpio c;
@@ -68,6 +80,7 @@ int main(int argc, char **argv)
         if (!eq)
             return 2;
         *eq = 0;
+        add_parents(&c, argv[i]);
         if (add(&c, argv[i], eq + 1, 0755) < 0)
             return 1;
     }

@@ -12,6 +12,11 @@
 
 enum { EAX, EBX, ECX, EDX };
 
+/* Family 6, model 2BH, which Intel has given to no processor. Software that finds performance
+ * counters in a model it knows also uses events and last-branch records of that model by number,
+ * without asking; in an unknown one it keeps to what leaf 10 announces. */
+#define SIGNATURE_PMU 0x000206b0u
+
 static const struct cpuid_word {
     uint32_t leaf, sub, reg, value;
 } words[] = {
@@ -54,6 +59,8 @@ static unsigned id_bits(uint32_t n)
 static void leaf_1(const struct cpu *c, uint32_t r[4])
 {
     uint64_t base;
+    if (cpu_has(c, F_PMU))
+        r[EAX] = SIGNATURE_PMU;
     r[EBX] |= c->index << 24;
     if (c->lp_count > 1) {
         r[EBX] |= (1u << id_bits(c->lp_count)) << 16;

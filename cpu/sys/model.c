@@ -2,7 +2,7 @@
  * Processor models by table (cpu/sys/cpuid.def): what a model has, and models written as text.
  *
  * Not modelled: differences of timing or family between the models; all have the signature of
- * family 6, model 42.
+ * family 6, model 42, or 43 with performance counters (cpuid.c).
  */
 #include "cpu/sys/cpuid.h"
 
