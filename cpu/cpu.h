@@ -14,6 +14,7 @@
 
 #include "abi/x86.h"
 #include "core/addr.h"
+#include "core/irq.h"
 #include "core/lp.h"
 #include "cpu/insn.h"
 #include "cpu/isa/isa.h"
@@ -193,6 +194,9 @@ struct cpu {
         uint64_t arb[4];     /* counters, selects */
         uint64_t cbo[4][10]; /* by place: selects 0-3, status 5, counters 6-9 */
     } uncore;
+    bool a20_closed;    /* A20M#: bit 20 of physical addresses is 0 */
+    bool ferr;          /* FERR# is asserted: an x87 error with CR0.NE clear */
+    bool ignne;         /* IGNNE#: such errors are ignored */
     uint64_t rng_draws; /* RDRAND and RDSEED done */
     uint8_t activity;   /* enum cpu_activity */
     uint8_t sipi_vector;
@@ -222,6 +226,7 @@ struct cpu {
     struct vmx *vmx;
     struct mmu *mmu;   /* L2 TLB, contexts, paging-structure caches of this LP */
     uint64_t code_gen; /* bumped when a fetch translation may have changed within a ctx */
+    struct irq_line ferr_line;
     void *apic;
     const struct lp_apic_ops *apic_ops;
     uint64_t apic_page; /* machine address of the xAPIC page, or UINT64_MAX */
@@ -264,7 +269,8 @@ void engine_flush(struct engine *e);
 struct cpu_model;
 struct cpu *cpu_new(uint32_t index, const struct cpu_model *model);
 void cpu_free(struct cpu *c);
-void cpu_reset(struct cpu *c);       /* power-on / RESET# */
+void cpu_reset(struct cpu *c); /* power-on / RESET# */
+void cpu_set_a20(struct cpu *c, bool open);
 void cpu_init_signal(struct cpu *c); /* INIT */
 extern const struct lp_signals cpu_signals;
 uint64_t cpu_hash(const struct cpu *c, uint64_t seed); /* architectural state incl. VMX */

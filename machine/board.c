@@ -26,9 +26,24 @@ static void hook_kick(void *opaque)
 
 /* ---- what devices ask of the machine ---- */
 
+static void set_a20(struct machine *m, bool open)
+{
+    for (unsigned i = 0; i < m->cfg.smp; i++)
+        cpu_set_a20(m->cpu[i], open);
+}
+
 static void request(void *opaque, enum board_request what, uint32_t value)
 {
     struct machine *m = opaque;
+    if (what == BOARD_A20) {
+        set_a20(m, value);
+        return;
+    }
+    if (what == BOARD_PM_BASE) {
+        if (m->pm)
+            pm_move(m->pm, (uint16_t)value);
+        return;
+    }
     static const enum machine_stop stop[] = {
         [BOARD_POWEROFF] = MACHINE_STOP_POWEROFF,
         [BOARD_RESET] = MACHINE_STOP_RESET,

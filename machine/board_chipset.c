@@ -3,6 +3,7 @@
  * serial ports (machine/devices.def).
  */
 #include "abi/pci.h"
+#include "cpu/cpu.h"
 #include "devices/pci/test.h"
 #include "devices/serial/uart.h"
 #include "devices/serial/vcons.h"
@@ -24,7 +25,8 @@ int board_lpc(struct machine *m, struct err *err)
         pic[i] = pic_pin(m->pic, i);
     for (unsigned i = 0; i < 24; i++)
         ioapic[i] = ioapic_pin(m->ioapic, i);
-    m->lpc = lpc_new(pic, ioapic);
+    const struct board_port board = board_port(m);
+    m->lpc = lpc_new(pic, ioapic, &board);
     const int rc = board_plug(m, m->lpc ? lpc_func(m->lpc) : NULL, PCI_DEVFN(31, 0), "lpc", err);
     for (unsigned i = 0; !rc && i < PCI_PIRQS; i++)
         pirq[i] = lpc_pirq(m->lpc, i);
@@ -91,7 +93,25 @@ int board_pm(struct machine *m, struct err *err)
 {
     const struct irq_line sci = board_isa(m, 9);
     const struct board_port board = board_port(m);
-    return board_add(m, pm_new(m->bus, m->clock, &sci, &board), "pm", err);
+    m->pm = pm_new(m->bus, m->clock, &sci, &board);
+    return board_add(m, m->pm, "pm", err);
+}
+
+static void ignne_set(void *opaque, unsigned n, int level)
+{
+    struct machine *const m = opaque;
+    (void)n;
+    for (unsigned i = 0; i < m->cfg.smp; i++)
+        m->cpu[i]->ignne = level;
+}
+
+int board_ferr(struct machine *m, struct err *err)
+{
+    const struct irq_line irq13 = board_isa(m, 13), ignne = {ignne_set, m, 0};
+    struct dev *const d = ferr_new(m->bus, &irq13, &ignne);
+    for (unsigned i = 0; d && i < m->cfg.smp; i++)
+        m->cpu[i]->ferr_line = ferr_line(d, i);
+    return board_add(m, d, "ferr", err);
 }
 
 /* ---- small ones ---- */

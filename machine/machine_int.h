@@ -60,6 +60,7 @@ struct machine {
     struct ioapic *ioapic;
     struct pci_host *pci;
     struct lpc *lpc;
+    struct dev *pm;
     struct vga *vga; /* NULL: no display */
     struct vtd *vtd; /* NULL: no IOMMU */
     /* state */

@@ -22,6 +22,13 @@
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
 
+/* What reaches memory of a physical address: A20M# clears bit 20 (SDM 3C 24.8). The translations
+ * themselves stay as they are. */
+static inline uint64_t a20(const struct cpu *c, uint64_t hpa_)
+{
+    return hpa_ & ~((uint64_t)c->a20_closed << 20);
+}
+
 #define ACC_SYS 8 /* implicit supervisor access: descriptor tables, TSS */
 
 /* Permissions of a cached translation. */

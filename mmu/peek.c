@@ -11,7 +11,7 @@ bool mmu_peek(const struct cpu *c, uint64_t la, struct mmu_view *v)
     if (walk_linear(cc, la, 0, WF_PEEK, &w))
         return false;
     *v = (struct mmu_view){.gpa = w.gpa | (la & 4095),
-                           .hpa = w.hpa | (la & 4095),
+                           .hpa = a20(c, w.hpa | (la & 4095)),
                            .page_shift = w.shift,
                            .writable = (w.perm & P_W) && (w.perm & P_EW),
                            .user = w.perm & P_U,

@@ -218,6 +218,7 @@ struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
 {
     struct walk w;
     translate(c, la, acc, &w);
+    w.hpa = a20(c, w.hpa);
     struct page p = {.gpa = w.gpa, .hpa = w.hpa, .global = w.perm & P_G};
     if (w.hpa == c->apic_page)
         p.apic = true;

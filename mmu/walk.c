@@ -35,6 +35,7 @@ enum paging paging_mode(const struct cpu *c)
 
 uint64_t phys_ld(struct cpu *c, uint64_t at, unsigned size)
 {
+    at = a20(c, at);
     const void *p = ram_host(c->ram, at);
     if (p)
         return host_ld(p, size); /* entries are naturally aligned */
@@ -43,6 +44,7 @@ uint64_t phys_ld(struct cpu *c, uint64_t at, unsigned size)
 
 void phys_st(struct cpu *c, uint64_t at, unsigned size, uint64_t v)
 {
+    at = a20(c, at);
     void *p = ram_host(c->ram, at);
     struct frame *f = ram_frame(c->ram, at);
     if (!p || (f->flags & FRAME_READ_ONLY)) {

@@ -19,8 +19,9 @@ void fpu_init(struct fpu *f);
 /* Reset of everything, registers too (power-on, INIT leaves it alone: SDM 3A table 10-1). */
 void fpu_reset(struct cpu *c);
 
-/* Report a pending unmasked x87 exception: #MF when CR0.NE is set, FERR# otherwise. */
-_Noreturn void fpu_pending(struct cpu *c);
+/* Report a pending unmasked x87 exception: #MF when CR0.NE is set. Otherwise FERR#, and the
+ * processor waits for an interrupt in front of this instruction; returns with IGNNE#. */
+void fpu_pending(struct cpu *c);
 
 /* FXSAVE images and the legacy region of XSAVE (SDM 1 10.5.1, 13.4.1). */
 enum {

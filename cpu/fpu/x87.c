@@ -1,8 +1,8 @@
 /*
  * cpu/fpu/x87.c: gates, exception delivery, loads, stores and register-stack instructions.
  *
- * SDM 1 8.3, 8.5; SDM 2 per instruction. CR0.NE clear reports errors as FERR#: see x87_begin.
- * Not modelled: IGNNE#.
+ * SDM 1 8.3, 8.5; SDM 2 per instruction. With CR0.NE clear errors are reported by FERR# (SDM 1
+ * 8.7.2): see fpu_pending.
  */
 #include "cpu/fpu/x87.h"
 

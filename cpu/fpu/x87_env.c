@@ -8,8 +8,6 @@
 #include "cpu/fpu/sse.h"
 #include "cpu/fpu/x87.h"
 
-#include "lib/log.h"
-
 #define CW_INIT   0x037fu
 #define CW_BITS   0x1f7fu /* bits that exist; bit 6 reads as 1 */
 #define CW_FIXED1 0x40u
@@ -34,10 +32,28 @@ void fpu_reset(struct cpu *c)
 
 void fpu_pending(struct cpu *c)
 {
-    /* With NE clear a PC's chipset turns FERR# into IRQ 13; the system of today sets NE. */
-    if (!(c->cr0 & CR0_NE))
-        LOG_STUB("fpu", "x87 error with CR0.NE=0: FERR# is delivered as #MF");
-    cpu_fault_noerr(c, EXC_MF);
+    if (c->cr0 & CR0_NE)
+        cpu_fault_noerr(c, EXC_MF);
+    if (c->ignne)
+        return;
+    if (!c->ferr) {
+        c->ferr = true;
+        irq_set(&c->ferr_line, 1);
+    }
+    if (c->ignne) /* the line was never let go since the program said so */
+        return;
+    c->rip = cpu_rip(c);
+    c->activity = CPU_HALTED;
+    cpu_leave(c, false);
+}
+
+/* The exception summary may have gone: FERR# follows it. */
+static void es_changed(struct cpu *c)
+{
+    if (c->ferr && !(c->fpu.sw & SW_ES)) {
+        c->ferr = false;
+        irq_set(&c->ferr_line, 0);
+    }
 }
 
 static uint16_t cw_value(unsigned v)
@@ -52,6 +68,7 @@ void op_fldcw(struct cpu *c, const struct insn *i)
     struct fpu *f = x87_begin(c);
     f->cw = cw_value(mem_ld16(c, insn_la(c, i, 2, ACC_R)));
     x87_update_es(f);
+    es_changed(c);
 }
 
 void op_fnstcw(struct cpu *c, const struct insn *i)
@@ -78,6 +95,7 @@ void op_fnclex(struct cpu *c, const struct insn *i)
     (void)i;
     fpu_check_x87(c);
     c->fpu.sw &= (uint16_t) ~(FX_ALL | SW_SF | SW_ES | SW_B);
+    es_changed(c);
 }
 
 void op_fninit(struct cpu *c, const struct insn *i)
@@ -85,6 +103,7 @@ void op_fninit(struct cpu *c, const struct insn *i)
     (void)i;
     fpu_check_x87(c);
     fpu_init(&c->fpu);
+    es_changed(c);
 }
 
 void op_fnsetpm(struct cpu *c, const struct insn *i)
@@ -189,6 +208,7 @@ static void env_load(struct cpu *c, const struct insn *i, const uint8_t *img)
         f->cs = f->ds = 0;
     }
     x87_update_es(f);
+    es_changed(c);
 }
 
 static void mask_all(struct fpu *f)
@@ -228,6 +248,7 @@ void op_fnsave(struct cpu *c, const struct insn *i)
     }
     mmu_st_bytes(c, insn_la(c, i, n, ACC_W), img, n);
     fpu_init(f);
+    es_changed(c);
 }
 
 void op_frstor(struct cpu *c, const struct insn *i)
@@ -301,6 +322,7 @@ void fpu_load_x87(struct cpu *c, const uint8_t *image, bool wide)
         memcpy(&r->se, image + FX_ST + 16 * k + 8, 2);
     }
     x87_update_es(f);
+    es_changed(c);
 }
 
 void fpu_save_xmm(const struct cpu *c, uint8_t *image)

@@ -105,8 +105,18 @@ static void reset_common(struct cpu *c)
     cpu_update_mode(c);
 }
 
+void cpu_set_a20(struct cpu *c, bool open)
+{
+    if (c->a20_closed == !open)
+        return;
+    c->a20_closed = !open;
+    mmu_memory_changed(c);
+}
+
 void cpu_reset(struct cpu *c)
 {
+    cpu_set_a20(c, true);
+    c->ferr = c->ignne = false;
     c->non_root = c->vmx_on = false;
     c->cr0 = CR0_CD | CR0_NW | CR0_ET;
     c->xcr0 = 1;

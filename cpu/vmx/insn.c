@@ -90,7 +90,7 @@ void op_vmxon(struct cpu *c, const struct insn *i)
         return;
     }
     const uint64_t need = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX;
-    if (c->cpl > 0 || !vmx_cr0_legal(c, c->cr0) || !vmx_cr4_legal(c, c->cr4) ||
+    if (c->cpl > 0 || c->a20_closed || !vmx_cr0_legal(c, c->cr0) || !vmx_cr4_legal(c, c->cr4) ||
         (c->feature_control & need) != need)
         cpu_fault(c, EXC_GP, 0);
     const uint64_t pa = mem_ld64(c, insn_la(c, i, 8, ACC_R));

@@ -16,7 +16,14 @@
 #include "core/irq.h"
 
 /* What a guest can ask of the whole machine. */
-enum board_request { BOARD_POWEROFF, BOARD_RESET, BOARD_EXIT, BOARD_PANIC };
+enum board_request {
+    BOARD_POWEROFF,
+    BOARD_RESET,
+    BOARD_EXIT,
+    BOARD_PANIC,
+    BOARD_A20,     /* value 1: open, 0: closed */
+    BOARD_PM_BASE, /* value: where the PM block's ports begin, 0: nowhere */
+};
 struct board_port {
     void (*request)(void *opaque, enum board_request what, uint32_t value);
     void (*output)(void *opaque, const char *source, const void *bytes, size_t len);
@@ -33,7 +40,8 @@ struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line 
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
                      const struct irq_line *legacy0, const struct irq_line *legacy8,
                      const struct msi_sink *msi);
-/* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620; SCI: IRQ 9 */
+/* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620, unless it is moved; SCI:
+ * IRQ 9 */
 #define PM_BASE       0x600
 #define PM_SIZE       0x80 /* of the range that the LPC bridge decodes */
 #define PM_TIMER      0x608
@@ -41,6 +49,10 @@ struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line
 #define PM_SLP_TYP_S5 5
 struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *sci,
                    const struct board_port *board);
+void pm_move(struct dev *pm, uint16_t base); /* a multiple of 128; 0: no ports */
+/* FERR#, IGNNE#, port 0xf0: IRQ 13; a line for each processor to report errors by */
+struct dev *ferr_new(struct bus *bus, const struct irq_line *irq13, const struct irq_line *ignne);
+struct irq_line ferr_line(struct dev *ferr, unsigned processor);
 /* Debug console 0xe9 and 0x402, exit 0xf4, POST code 0x80, port 0x92, i8042's reset command */
 struct dev *debugport_new(struct bus *bus, const struct board_port *board);
 /* Keyboard controller at 0x60: IRQ 1 and 12. With `input`: a keyboard and a mouse on it, with the

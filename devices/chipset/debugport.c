@@ -1,7 +1,7 @@
 /*
  * devices/chipset/debugport.c: ports for tests and early output: debug console 0xe9 and 0x402
- * (reads tell that it is there), debug exit 0xf4 (0: pass), POST code 0x80, port 0x92 (fast reset;
- * A20 is on).
+ * (reads tell that it is there), debug exit 0xf4 (0: pass), POST code 0x80, port 0x92 (fast reset,
+ * A20 gate). The gate is one with the keyboard controller's: the last write to either counts.
  */
 #include <stdlib.h>
 
@@ -73,7 +73,8 @@ static void p92_write(void *dev, uint64_t offset, unsigned size, uint64_t v)
     struct debugport *d = dev;
     (void)offset;
     (void)size;
-    d->port92 = (uint8_t)(v | 2) & 0xfe;
+    d->port92 = v & 2;
+    d->board.request(d->board.opaque, BOARD_A20, v >> 1 & 1);
     if (v & 1)
         d->board.request(d->board.opaque, BOARD_RESET, 0);
 }

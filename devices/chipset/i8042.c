@@ -10,8 +10,8 @@
  * the machine, and says that its ports are dead: their tests fail, and what is sent to a device
  * comes back as FE with the general time-out bit, which stays until the next write.
  *
- * Not modelled: serial line timing (bytes come at once), passwords, the A20 line's effect on
- * addresses (the bit is kept, the line is open), writing the controller's program memory.
+ * Not modelled: serial line timing (bytes come at once), passwords, writing the controller's
+ * program memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -237,8 +237,7 @@ static size_t take_mouse(void *opaque, const uint8_t *bytes, size_t len)
 static void write_output_port(struct i8042 *k, uint8_t value)
 {
     k->output_port = value & ~(OUT_KBD_FULL | OUT_AUX_FULL);
-    if (!(value & OUT_A20))
-        LOG_STUB("i8042", "A20 closed by the guest: addresses keep bit 20");
+    k->board.request(k->board.opaque, BOARD_A20, !!(value & OUT_A20));
     if (!(value & OUT_NO_RESET))
         k->board.request(k->board.opaque, BOARD_RESET, 0);
 }

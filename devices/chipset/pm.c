@@ -2,6 +2,7 @@
  * devices/chipset/pm.c: ACPI fixed hardware (ACPI 6.4 4.8.3): PM1a event and control, PM timer,
  * GPE0 (no events). Sleep type 5 in PM1 control is S5. 3.579545 MHz, 32 bits.
  * Registers of the ICH9 for SMI and APM are there as far as firmware looks at them.
+ * The block of 128 ports is moved by the LPC bridge's PMBASE.
  * Not modelled: SMM, S1-S4, power and sleep buttons, the timer's overflow event.
  */
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 #include "lib/log.h"
 
 #define PM_HZ    3579545ull
-#define SMI_EN   0x30 /* offset from PM_BASE; SMI_STS follows */
+#define GPE0     0x20 /* offset from the block's base */
+#define SMI_EN   0x30 /* likewise; SMI_STS follows */
 #define SMI_APMC (1u << 5)
 #define APM_CNT  0xb2
 
@@ -19,6 +21,8 @@ struct pm {
     struct clock *clock;
     struct irq_line sci;
     struct board_port board;
+    struct bus *bus;
+    uint16_t base; /* where the bridge has put it; 0: nowhere */
     /* state */
     uint16_t status, enable, control;
     uint8_t gpe_enable[2];
@@ -144,6 +148,35 @@ static void pm_free(struct dev *d)
 }
 static const struct dev_class pm_class = {"pm", fields, NULL, pm_free};
 
+static bool map_block(struct pm *p, uint16_t base)
+{
+    if (bus_map_port(p->bus, base, 12, &pm_ops, p, "pm"))
+        return false;
+    if (!bus_map_port(p->bus, base + GPE0, 4, &gpe_ops, p, "gpe0")) {
+        if (!bus_map_port(p->bus, base + SMI_EN, 8, &smi_ops, p, "smi"))
+            return true;
+        bus_unmap_port(p->bus, base + GPE0, 4);
+    }
+    bus_unmap_port(p->bus, base, 12);
+    return false;
+}
+
+void pm_move(struct dev *pm, uint16_t base)
+{
+    struct pm *const p = (struct pm *)pm;
+
+    if (base == p->base)
+        return;
+    if (p->base) {
+        bus_unmap_port(p->bus, p->base, 12);
+        bus_unmap_port(p->bus, p->base + GPE0, 4);
+        bus_unmap_port(p->bus, p->base + SMI_EN, 8);
+    }
+    p->base = base && map_block(p, base) ? base : 0;
+    if (base && !p->base)
+        LOG_GUEST("pm", "PM block at port 0x%x, where another device is: switched off", base);
+}
+
 struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *sci,
                    const struct board_port *board)
 {
@@ -154,10 +187,9 @@ struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *
     p->clock = clock;
     p->sci = *sci;
     p->board = *board;
-    if (bus_map_port(bus, PM_BASE, 12, &pm_ops, p, "pm") ||
-        bus_map_port(bus, PM_GPE0, 4, &gpe_ops, p, "gpe0") ||
-        bus_map_port(bus, PM_BASE + SMI_EN, 8, &smi_ops, p, "smi") ||
-        bus_map_port(bus, APM_CNT, 2, &apm_ops, p, "apm")) {
+    p->bus = bus;
+    pm_move(&p->dev, PM_BASE);
+    if (!p->base || bus_map_port(bus, APM_CNT, 2, &apm_ops, p, "apm")) {
         free(p);
         return NULL;
     }

@@ -2,17 +2,17 @@
  * devices/pci/lpc.c: LPC bridge: identity and registers of Intel's ICH9 (datasheet 316972, chapter
  * 13) at 00:1f.0. It joins the interrupts of the ISA devices with the PCI interrupts PIRQA-H: a
  * PIRQ always reaches I/O APIC pin 16-23, and is joined with the ISA interrupt that its routing
- * register names, at both controllers.
- * Not modelled: moving PMBASE and GPIOBASE (the PM block stays at PM_BASE), I/O decode enables (all
- * ISA ports always decode), the registers behind RCBA, TCO, USB and SATA functions.
+ * register names, at both controllers. PMBASE and ACPI_CNTL move the PM block and switch it off.
+ * Not modelled: GPIO, I/O decode enables (all ISA ports always decode), the registers behind RCBA,
+ * TCO, USB and SATA functions.
  */
 #include <stdlib.h>
 
 #include "devices/pci/pci_int.h"
-#include "lib/log.h"
 
 #define PMBASE        0x40
 #define ACPI_CNTL     0x44
+#define ACPI_CNTL_ON  0x80
 #define GPIOBASE      0x48
 #define GPIO_CNTL     0x4c
 #define PIRQA         0x60
@@ -30,6 +30,7 @@ struct lpc {
     struct pci_func f;
     /* wiring */
     struct irq_line pic[16], ioapic[24];
+    struct board_port board;
     /* state */
     uint32_t isa;   /* levels of the ISA devices' interrupts */
     uint32_t gsi;   /* levels that the test device puts on I/O APIC pins 16-23 */
@@ -130,18 +131,27 @@ void lpc_route(struct lpc *l, const uint8_t irq[PCI_PIRQS])
     update(l);
 }
 
+/* The PM block's ports are where PMBASE says, while ACPI_CNTL has them on. */
+static void place_pm(struct lpc *l)
+{
+    const bool on = l->f.cfg[ACPI_CNTL] & ACPI_CNTL_ON;
+    const uint32_t base = get_le32(l->f.cfg + PMBASE) & 0xff80;
+
+    l->board.request(l->board.opaque, BOARD_PM_BASE, on ? base : 0);
+}
+
 static void lpc_written(struct pci_func *f, unsigned reg, unsigned size)
 {
     struct lpc *const l = (struct lpc *)f;
-    if (reg < PMBASE + 4 && reg + size > PMBASE && (get_le32(f->cfg + PMBASE) & 0xff80) != PM_BASE)
-        LOG_STUB("lpc", "PMBASE 0x%x: the PM block stays at 0x%x", get_le32(f->cfg + PMBASE),
-                 PM_BASE);
+    if ((reg < PMBASE + 4 && reg + size > PMBASE) || (reg <= ACPI_CNTL && reg + size > ACPI_CNTL))
+        place_pm(l);
     update(l);
 }
 
 static void lpc_reset(struct dev *d)
 {
     pci_func_reset((struct pci_func *)d);
+    place_pm((struct lpc *)d);
 }
 static void lpc_free(struct dev *d)
 {
@@ -153,6 +163,7 @@ static void init_registers(struct pci_func *f)
 {
     put_le32(f->cfg_reset + PMBASE, PM_BASE | 1);
     put_le32(f->wmask + PMBASE, 0xff80);
+    f->cfg_reset[ACPI_CNTL] = ACPI_CNTL_ON; /* as firmware leaves it, for kernels without */
     f->wmask[ACPI_CNTL] = 0x87;
     put_le32(f->cfg_reset + GPIOBASE, 1);
     put_le32(f->wmask + GPIOBASE, 0xff80);
@@ -168,12 +179,14 @@ static void init_registers(struct pci_func *f)
     put_le32(f->wmask + RCBA, 0xffffc001);
 }
 
-struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[24])
+struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[24],
+                    const struct board_port *board)
 {
     struct lpc *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->f.dev = (struct dev){.cls = &lpc_class, .id = "lpc"};
+    l->board = *board;
     memcpy(l->pic, pic, sizeof l->pic);
     memcpy(l->ioapic, ioapic, sizeof l->ioapic);
     pci_func_init(&l->f, 0x8086, 0x2918, 0x06010002, 0x1af4, 0x1100);

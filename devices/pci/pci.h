@@ -133,7 +133,8 @@ void pci_host_assign(struct pci_host *h, const uint8_t irq[PCI_PIRQS]);
 
 /* LPC bridge at 00:1f.0: wired-OR of ISA interrupts and routed PIRQs. pic: 16 pins; ioapic: 24. */
 struct lpc;
-struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[24]);
+struct lpc *lpc_new(const struct irq_line pic[16], const struct irq_line ioapic[24],
+                    const struct board_port *board);
 struct pci_func *lpc_func(struct lpc *l);
 struct irq_line lpc_isa(struct lpc *l, unsigned irq); /* ISA interrupt 0-15 */
 struct irq_line lpc_pirq(struct lpc *l, unsigned n);  /* PIRQA + n */

@@ -76,9 +76,18 @@ static void thing_init(struct thing *t, const char *id)
     pci_add_msi(&t->f, 4);
 }
 
+static uint32_t pm_base; /* where the LPC bridge has put the PM block */
+
+static void fake_request(void *opaque, enum board_request what, uint32_t value)
+{
+    (void)opaque;
+    if (what == BOARD_PM_BASE)
+        pm_base = value;
+}
+
 static void setup(void)
 {
-    const struct board_port board = {0};
+    const struct board_port board = {fake_request, NULL, NULL};
     struct irq_line to_pic[16], to_io[24], pirq[PCI_PIRQS];
     memset(pic, 0, sizeof pic);
     memset(io, 0, sizeof io);
@@ -89,7 +98,7 @@ static void setup(void)
         to_io[i] = (struct irq_line){fake_line_set, io, i};
     bus = bus_new();
     host = pci_host_new(bus, &board);
-    lpc = lpc_new(to_pic, to_io);
+    lpc = lpc_new(to_pic, to_io, &board);
     thing_init(&a, "a");
     thing_init(&b, "b");
     rom[0] = 0x55;
@@ -287,6 +296,22 @@ START_TEST(the_ecam_window_moves_with_pciexbar)
 }
 END_TEST
 
+START_TEST(the_pm_block_is_where_pmbase_says_while_it_is_on)
+{
+    setup();
+    const unsigned lpc_at = PCI_DEVFN(31, 0);
+    ck_assert_uint_eq(pm_base, PM_BASE);
+    set(lpc_at, 0x40, 4, 0xb081);
+    ck_assert_uint_eq(pm_base, 0xb080);
+    set(lpc_at, 0x44, 1, 0);
+    ck_assert_uint_eq(pm_base, 0);
+    set(lpc_at, 0x44, 1, 0x80);
+    ck_assert_uint_eq(pm_base, 0xb080);
+    dev_reset(&lpc_func(lpc)->dev);
+    ck_assert_uint_eq(pm_base, PM_BASE);
+}
+END_TEST
+
 START_TEST(random_writes_to_every_register_do_no_harm)
 {
     uint64_t x = 88172645463325252ull;
@@ -318,4 +343,4 @@ SUITE("pci", each_kind_of_bar_tells_its_size, bars_decode_only_where_command_let
       msi_sends_the_vector_in_the_low_bits_of_its_data,
       what_firmware_does_gives_every_bar_a_place_of_its_own,
       a_second_function_makes_the_first_one_multifunction, the_ecam_window_moves_with_pciexbar,
-      random_writes_to_every_register_do_no_harm)
+      the_pm_block_is_where_pmbase_says_while_it_is_on, random_writes_to_every_register_do_no_harm)
