@@ -1,6 +1,7 @@
 /*
  * Entry point: finds the command and runs it.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
 {
     struct err err;
 
+    signal(SIGXFSZ, SIG_IGN); /* beyond the limit a write fails, as on a full disk */
     if (argc < 2)
         return cmd_help(0, NULL), EXIT_CODE_USAGE;
     const char *name = argv[1];

@@ -204,6 +204,140 @@ guest:
     mov $0x200000, %eax
     jmp *%eax
 
+#elif CASE == 15 /* random values into random ports; SEED. The debug-exit port is left out */
+guest:
+    mov $SEED * 2654435761 + 12345, %eax
+    mov $300000, %ecx
+1:  imul $1664525, %eax
+    add $1013904223, %eax
+    mov %eax, %edx
+    shr $13, %edx
+    and $0xffff, %edx
+    cmp $EXIT - 3, %edx
+    jb 2f
+    cmp $EXIT + 3, %edx
+    jbe 3f
+2:  imul $22695477, %eax, %ebx
+    rol $7, %ebx
+    xchg %eax, %ebx
+    test $0x10000, %eax
+    jz 4f
+    outb %al, %dx
+    inb %dx, %al
+    jmp 5f
+4:  test $0x20000, %eax
+    jz 4f
+    outw %ax, %dx
+    inw %dx, %ax
+    jmp 5f
+4:  outl %eax, %dx
+    inl %dx, %eax
+5:  mov %ebx, %eax
+3:  loop 1b
+    xor %eax, %eax
+    jmp leave_with
+
+#elif CASE == 16 /* random values into registers in memory, PCI devices switched on; SEED */
+guest:
+    mov $0x80000000, %esi
+1:  mov %esi, %eax                  /* bus 0: memory, I/O and bus mastering on */
+    add $4, %eax
+    mov $0xcf8, %edx
+    outl %eax, %dx
+    mov $0xcfc, %edx
+    mov $7, %eax
+    outl %eax, %dx
+    add $0x100, %esi
+    cmp $0x80010000, %esi
+    jb 1b
+    mov $SEED * 2654435761 + 12345, %eax
+    mov $400000, %ecx
+2:  imul $1664525, %eax
+    add $1013904223, %eax
+    mov %eax, %ebx
+    shr $11, %ebx
+    and $0xfff, %ebx                /* mostly the first page of a region */
+    mov %eax, %edx
+    shr $24, %edx
+    and $7, %edx
+    add bases(,%edx,4), %ebx
+    mov %eax, %edx
+    shr $5, %edx
+    and $0x3f000, %edx
+    test $1, %ecx
+    jz 3f
+    add %edx, %ebx
+3:  imul $22695477, %eax, %edx
+    rol $9, %edx
+    test $0x10000, %edx
+    jz 4f
+    and $~3, %ebx
+    mov %edx, (%ebx)
+    jmp 5f
+4:  mov %dx, (%ebx)
+5:  mov (%ebx), %edx
+    loop 2b
+    xor %eax, %eax
+    jmp leave_with
+    .balign 4
+bases:
+    .long 0xfee00000, 0xfec00000, 0xfed00000, 0xff000000
+    .long 0xb0000000, 0xfd000000, 0xfe000000, 0xc0000000
+
+#elif CASE == 17 /* runs off the end of RAM (64 MiB) */
+guest:
+    mov $0x3fff000, %edi
+    mov $0x90, %al
+    mov $0x1000, %ecx
+    rep stosb
+    mov $0x3fff000, %eax
+    jmp *%eax
+
+#elif CASE == 18 /* reserved bit SEED >> 2 in an entry of level 4 - (SEED & 3): a fault */
+guest:
+    mov $tables, %edi
+    mov $tables + 0x1003, %eax
+    mov %eax, (%edi)
+    mov $tables + 0x2003, %eax
+    mov %eax, 0x1000(%edi)
+    mov $tables + 0x3003, %eax
+    mov %eax, 0x2000(%edi)
+    xor %ecx, %ecx
+1:  mov %ecx, %eax
+    shl $12, %eax
+    or $3, %eax
+    mov %eax, 0x3000(%edi,%ecx,8)
+    inc %ecx
+    cmp $512, %ecx
+    jb 1b
+    mov $SEED, %ebx
+    mov %ebx, %ecx
+    and $3, %ecx
+    shl $12, %ecx
+    shr $2, %ebx
+    add %ecx, %edi
+    cmp $0x3000, %ecx               /* the entry of this code's page */
+    jne 2f
+    add $8 * 0x102, %edi
+2:  bts %ebx, (%edi)
+    mov $tables, %eax
+    mov %eax, %cr3
+    mov %cr4, %eax
+    or $0x20, %eax
+    mov %eax, %cr4
+    mov $0xc0000080, %ecx
+    rdmsr
+    or $0x100, %eax
+    wrmsr
+    mov %cr0, %eax
+    or $0x80000000, %eax
+    mov %eax, %cr0
+    mov $1, %al                     /* paging took it: the test fails */
+    outb %al, $EXIT
+    .balign 4096
+tables:
+    .skip 4 * 4096
+
 #elif CASE == 11 /* echo of the serial line until 'q' */
 guest:
     mov $ready, %esi
