@@ -25,8 +25,9 @@ struct cpu_model {
     uint64_t flip[CPUID_ROW_WORDS]; /* bit per row of cpuid_bits that is not as the level says */
 };
 
-/* Crystal clock of CPUID leaf 15H, which is also the local APIC timer's input clock. */
-#define CPU_CRYSTAL_HZ 25000000u
+/* Crystal clock of CPUID leaf 15H, which is also the local APIC timer's input clock: as fast as the
+ * bus clock of family 6, model 42. A tick is ten instructions. */
+#define CPU_CRYSTAL_HZ 100000000u
 
 struct cpuid_bit {
     uint32_t leaf, sub;
