@@ -154,7 +154,7 @@ struct cpu {
     uint64_t rip;
     uint32_t attn; /* ATTN_* */
     uint32_t mode; /* block key: MODE_* (cpu_update_mode) */
-    struct tlb_entry tlb[TLB_ENTRIES];
+    struct tlb_entry tlb_r[TLB_ENTRIES], tlb_w[TLB_ENTRIES]; /* loads, stores */
 
     /* system state */
     uint32_t eflags; /* all flags but the arithmetic six, which are lazy */

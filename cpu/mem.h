@@ -29,17 +29,16 @@ void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v);
  * watched ...: then use the functions above). Raises faults. */
 void *mmu_bulk(struct cpu *c, uint64_t la, int access);
 
-#define MEM_LD(name, type)                                                                     \
-    static inline type name(struct cpu *c, uint64_t la)                                        \
-    {                                                                                          \
-        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                    \
-        if (__builtin_expect(e->tag_r == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), \
-                             1)) {                                                             \
-            type v;                                                                            \
-            memcpy(&v, (const void *)(e->addend + la), sizeof v);                              \
-            return v;                                                                          \
-        }                                                                                      \
-        return (type)mmu_ld_slow(c, la, sizeof(type));                                         \
+#define MEM_LD(name, type)                                                                         \
+    static inline type name(struct cpu *c, uint64_t la)                                            \
+    {                                                                                              \
+        const struct tlb_entry *e = &c->tlb_r[tlb_index(la)];                                      \
+        if (__builtin_expect(e->tag == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), 1)) { \
+            type v;                                                                                \
+            memcpy(&v, (const void *)(e->addend + la), sizeof v);                                  \
+            return v;                                                                              \
+        }                                                                                          \
+        return (type)mmu_ld_slow(c, la, sizeof(type));                                             \
     }
 MEM_LD(mem_ld8, uint8_t)
 MEM_LD(mem_ld16, uint16_t)
@@ -47,16 +46,15 @@ MEM_LD(mem_ld32, uint32_t)
 MEM_LD(mem_ld64, uint64_t)
 #undef MEM_LD
 
-#define MEM_ST(name, type)                                                                     \
-    static inline void name(struct cpu *c, uint64_t la, type v)                                \
-    {                                                                                          \
-        const struct tlb_entry *e = &c->tlb[tlb_index(la)];                                    \
-        if (__builtin_expect(e->tag_w == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), \
-                             1)) {                                                             \
-            memcpy((void *)(e->addend + la), &v, sizeof v);                                    \
-            return;                                                                            \
-        }                                                                                      \
-        mmu_st_slow(c, la, sizeof(type), v);                                                   \
+#define MEM_ST(name, type)                                                                         \
+    static inline void name(struct cpu *c, uint64_t la, type v)                                    \
+    {                                                                                              \
+        const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];                                      \
+        if (__builtin_expect(e->tag == (((la + sizeof(type) - 1) & TLB_PAGE_MASK) | c->ctx), 1)) { \
+            memcpy((void *)(e->addend + la), &v, sizeof v);                                        \
+            return;                                                                                \
+        }                                                                                          \
+        mmu_st_slow(c, la, sizeof(type), v);                                                       \
     }
 MEM_ST(mem_st8, uint8_t)
 MEM_ST(mem_st16, uint16_t)
@@ -141,8 +139,8 @@ static inline uint64_t insn_la16(struct cpu *c, const struct insn *i, int access
 
 static inline void mem_ld128(struct cpu *c, uint64_t la, void *to)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (__builtin_expect(e->tag_r == (((la + 15) & TLB_PAGE_MASK) | c->ctx), 1))
+    const struct tlb_entry *e = &c->tlb_r[tlb_index(la)];
+    if (__builtin_expect(e->tag == (((la + 15) & TLB_PAGE_MASK) | c->ctx), 1))
         memcpy(to, (const void *)(e->addend + la), 16);
     else
         mmu_ld_bytes(c, la, to, 16);
@@ -150,8 +148,8 @@ static inline void mem_ld128(struct cpu *c, uint64_t la, void *to)
 
 static inline void mem_st128(struct cpu *c, uint64_t la, const void *from)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (__builtin_expect(e->tag_w == (((la + 15) & TLB_PAGE_MASK) | c->ctx), 1))
+    const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];
+    if (__builtin_expect(e->tag == (((la + 15) & TLB_PAGE_MASK) | c->ctx), 1))
         memcpy((void *)(e->addend + la), from, 16);
     else
         mmu_st_bytes(c, la, from, 16);

@@ -172,8 +172,8 @@ void mmu_st_slow(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 
 uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (e->tag_r == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+    const struct tlb_entry *e = &c->tlb_r[tlb_index(la)];
+    if (e->tag == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
         return host_ld((const void *)(e->addend + la), size);
     }
     return ld(c, la, size, ACC_R | ACC_SYS);
@@ -181,8 +181,8 @@ uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
 
 void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (e->tag_w == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+    const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];
+    if (e->tag == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
         host_st((void *)(e->addend + la), size, v);
         return;
     }
@@ -192,9 +192,8 @@ void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 void mmu_probe(struct cpu *c, uint64_t la, unsigned len, int access)
 {
     for (uint64_t at = la;;) {
-        const struct tlb_entry *e = &c->tlb[tlb_index(at)];
-        const uint64_t tag = (at & TLB_PAGE_MASK) | c->ctx;
-        if (access & ACC_W ? e->tag_w != tag : e->tag_r != tag)
+        const struct tlb_entry *table = access & ACC_W ? c->tlb_w : c->tlb_r;
+        if (table[tlb_index(at)].tag != ((at & TLB_PAGE_MASK) | c->ctx))
             page_find(c, at, (unsigned)access);
         const unsigned n = 4096 - (unsigned)(at & 4095);
         if (n >= len)
@@ -248,9 +247,8 @@ void mmu_st_bytes(struct cpu *c, uint64_t la, const void *from, unsigned len)
 
 void *mmu_bulk(struct cpu *c, uint64_t la, int access)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    const uint64_t tag = (la & TLB_PAGE_MASK) | c->ctx;
-    if ((!(access & ACC_R) || e->tag_r == tag) && (!(access & ACC_W) || e->tag_w == tag))
+    const struct tlb_entry *e = &(access & ACC_W ? c->tlb_w : c->tlb_r)[tlb_index(la)];
+    if (access != ACC_RW && e->tag == ((la & TLB_PAGE_MASK) | c->ctx))
         return (void *)(e->addend + la);
     const struct page p = page_find(c, la, (unsigned)access);
     if (!p.host || p.watched || ((access & ACC_W) && !frame_takes_fast_stores(p.frame)))

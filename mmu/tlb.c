@@ -114,7 +114,7 @@ void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched)
 void l1_clear(struct cpu *c)
 {
     for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        c->tlb[i].tag_r = c->tlb[i].tag_w = TLB_INVALID;
+        c->tlb_r[i].tag = c->tlb_w[i].tag = TLB_INVALID;
     for (unsigned i = 0; i < FETCH_TLB; i++)
         c->mmu->fetch[i].tag = TLB_INVALID;
     mmu_code_changed(c);
@@ -127,9 +127,11 @@ void mmu_memory_changed(struct cpu *c)
 
 void l1_drop_page(struct cpu *c, uint64_t la)
 {
-    struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (!((e->tag_r ^ la) & TLB_PAGE_MASK) || !((e->tag_w ^ la) & TLB_PAGE_MASK))
-        e->tag_r = e->tag_w = TLB_INVALID;
+    struct tlb_entry *const r = &c->tlb_r[tlb_index(la)], *const w = &c->tlb_w[tlb_index(la)];
+    if (!((r->tag ^ la) & TLB_PAGE_MASK))
+        r->tag = TLB_INVALID;
+    if (!((w->tag ^ la) & TLB_PAGE_MASK))
+        w->tag = TLB_INVALID;
     struct fetch_entry *f = &c->mmu->fetch[(la >> 12) & (FETCH_TLB - 1)];
     if (!((f->tag ^ la) & TLB_PAGE_MASK))
         f->tag = TLB_INVALID;
@@ -138,9 +140,10 @@ void l1_drop_page(struct cpu *c, uint64_t la)
 void l1_drop_region(struct cpu *c, uint64_t la, unsigned shift)
 {
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        struct tlb_entry *e = &c->tlb[i];
-        if (!((e->tag_r ^ la) >> shift) || !((e->tag_w ^ la) >> shift))
-            e->tag_r = e->tag_w = TLB_INVALID;
+        if (!((c->tlb_r[i].tag ^ la) >> shift))
+            c->tlb_r[i].tag = TLB_INVALID;
+        if (!((c->tlb_w[i].tag ^ la) >> shift))
+            c->tlb_w[i].tag = TLB_INVALID;
     }
     for (unsigned i = 0; i < FETCH_TLB; i++) {
         if (!((c->mmu->fetch[i].tag ^ la) >> shift))
@@ -150,10 +153,10 @@ void l1_drop_region(struct cpu *c, uint64_t la, unsigned shift)
 
 void mmu_drop_frame(struct cpu *c, uint64_t hpa_)
 {
-    const uint32_t frame = (uint32_t)(hpa_ >> 12);
+    const uintptr_t host = (uintptr_t)ram_host(c->ram, hpa_ & TLB_PAGE_MASK);
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        if (c->tlb[i].frame == frame)
-            c->tlb[i].tag_w = TLB_INVALID;
+        if (c->tlb_w[i].addend + (c->tlb_w[i].tag & TLB_PAGE_MASK) == host)
+            c->tlb_w[i].tag = TLB_INVALID;
     }
 }
 
@@ -185,6 +188,12 @@ static void translate(struct cpu *c, uint64_t la, unsigned acc, struct walk *w)
     l2_insert(c, la, w, acc & ACC_X);
 }
 
+/* An entry for the other kind of access takes a slot too, but nothing that is in use. */
+static bool slot_is_free(const struct tlb_entry *slot, const struct tlb_entry *e)
+{
+    return ((slot->tag ^ e->tag) & ~TLB_PAGE_MASK) || slot->tag == e->tag;
+}
+
 static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, struct page *p)
 {
     const uint64_t ctx = acc & ACC_SYS ? c->mmu->ctx_sys : c->ctx;
@@ -192,17 +201,16 @@ static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, str
     const unsigned sys = acc & ACC_SYS;
     if (!p->host || p->watched || cls == CLS_USER_AC)
         return;
-    struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    const uint64_t tag = (la & TLB_PAGE_MASK) | ctx;
-    e->tag_r = perm_allows(c, perm, ACC_R | sys) ? tag : TLB_INVALID;
-    e->tag_w = TLB_INVALID;
-    if (frame_takes_fast_stores(p->frame) && perm_allows(c, perm, ACC_W | sys)) {
-        e->tag_w = tag;
+    struct tlb_entry *const r = &c->tlb_r[tlb_index(la)], *const w = &c->tlb_w[tlb_index(la)];
+    const struct tlb_entry e = {.tag = (la & TLB_PAGE_MASK) | ctx,
+                                .addend = (uintptr_t)p->host - (uintptr_t)(la & TLB_PAGE_MASK)};
+    if ((!(acc & ACC_W) || slot_is_free(r, &e)) && perm_allows(c, perm, ACC_R | sys))
+        *r = e;
+    if (((acc & ACC_W) || slot_is_free(w, &e)) && frame_takes_fast_stores(p->frame) &&
+        perm_allows(c, perm, ACC_W | sys)) {
+        *w = e;
         p->frame->flags |= FRAME_FAST_WRITE;
     }
-    e->addend = (uintptr_t)p->host - (uintptr_t)(la & TLB_PAGE_MASK);
-    e->frame = (uint32_t)(p->hpa >> 12);
-    e->attr = 0;
 }
 
 static void page_ram(const struct ram *r, struct page *p)

@@ -72,8 +72,8 @@ static inline union vreg *vex_v(struct cpu *c, const struct insn *i)
 
 static inline void mem_ld256(struct cpu *c, uint64_t la, void *to)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (__builtin_expect(e->tag_r == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
+    const struct tlb_entry *e = &c->tlb_r[tlb_index(la)];
+    if (__builtin_expect(e->tag == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
         memcpy(to, (const void *)(e->addend + la), 32);
     else
         mmu_ld_bytes(c, la, to, 32);
@@ -81,8 +81,8 @@ static inline void mem_ld256(struct cpu *c, uint64_t la, void *to)
 
 static inline void mem_st256(struct cpu *c, uint64_t la, const void *from)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (__builtin_expect(e->tag_w == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
+    const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];
+    if (__builtin_expect(e->tag == (((la + 31) & TLB_PAGE_MASK) | c->ctx), 1))
         memcpy((void *)(e->addend + la), from, 32);
     else
         mmu_st_bytes(c, la, from, 32);

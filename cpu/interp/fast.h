@@ -70,7 +70,7 @@ ALU_INLINE uint64_t ea_gen(const struct cpu *c, const struct insn *i)
 #define EA_gen  ea_gen(c, i)
 #define EA_base (c->r[i->b] + (uint64_t)(int64_t)i->disp)
 
-#define TLB_OF(la)         (&c->tlb[tlb_index(la)])
+#define TLB_OF(table, la)  (&c->table[tlb_index(la)])
 #define TLB_WANT(la, size) ((((la) + (size)-1) & TLB_PAGE_MASK) | c->ctx)
 
 ALU_INLINE uint64_t host_ld(uintptr_t at, unsigned size)
@@ -117,17 +117,17 @@ ALU_INLINE void host_st(uintptr_t at, unsigned size, uint64_t v)
 }
 
 /* `at` becomes the host address of the memory operand, or the slow handler takes over. */
-#define MEM_R(at, la, size, slow)                           \
-    const uint64_t at##_la = (la);                          \
-    const struct tlb_entry *at##_e = TLB_OF(at##_la);       \
-    if (UNLIKELY(at##_e->tag_r != TLB_WANT(at##_la, size))) \
-        TAIL(slow);                                         \
+#define MEM_R(at, la, size, slow)                            \
+    const uint64_t at##_la = (la);                           \
+    const struct tlb_entry *at##_e = TLB_OF(tlb_r, at##_la); \
+    if (UNLIKELY(at##_e->tag != TLB_WANT(at##_la, size)))    \
+        TAIL(slow);                                          \
     const uintptr_t at = at##_e->addend + at##_la
-#define MEM_W(at, la, size, slow)                           \
-    const uint64_t at##_la = (la);                          \
-    const struct tlb_entry *at##_e = TLB_OF(at##_la);       \
-    if (UNLIKELY(at##_e->tag_w != TLB_WANT(at##_la, size))) \
-        TAIL(slow);                                         \
+#define MEM_W(at, la, size, slow)                            \
+    const uint64_t at##_la = (la);                           \
+    const struct tlb_entry *at##_e = TLB_OF(tlb_w, at##_la); \
+    if (UNLIKELY(at##_e->tag != TLB_WANT(at##_la, size)))    \
+        TAIL(slow);                                          \
     const uintptr_t at = at##_e->addend + at##_la
 
 /* On to the linked block of this slot; unlinked or out of budget: h_end does the branch and

@@ -27,8 +27,8 @@ static inline void lf_save(struct cpu *c, struct lf f)
 /* Makes sure that a later store to these bytes cannot fault. */
 static inline void mmu_probe_w(struct cpu *c, uint64_t la, unsigned len)
 {
-    const struct tlb_entry *e = &c->tlb[tlb_index(la)];
-    if (__builtin_expect(e->tag_w != (((la + len - 1) & TLB_PAGE_MASK) | c->ctx), 0))
+    const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];
+    if (__builtin_expect(e->tag != (((la + len - 1) & TLB_PAGE_MASK) | c->ctx), 0))
         mmu_probe(c, la, len, ACC_W);
 }
 

@@ -241,6 +241,22 @@ START_TEST(accesses_across_any_power_of_two_reach_both_pages)
 }
 END_TEST
 
+/* One page is read, the other written, at every distance up to 32 MiB. */
+START_TEST(a_copy_never_evicts_its_own_pages)
+{
+    rig_map(&r, r.c->cr3, LA, PA, RW, 12);
+    for (uint64_t pages = 1; pages <= 8193; pages++) {
+        const uint64_t to = LA + pages * 4096;
+        rig_map(&r, r.c->cr3, to, PA + 4096, RW, 12);
+        for (unsigned warm = 0; warm < 2; warm++) /* the second level may drop one for the other */
+            mem_st64(r.c, to, mem_ld64(r.c, LA));
+        const uint64_t misses = r.c->st.tlb_miss;
+        mem_st64(r.c, to + 8, mem_ld64(r.c, LA + 8));
+        ck_assert_msg(r.c->st.tlb_miss == misses, "at a distance of %u pages", (unsigned)pages);
+    }
+}
+END_TEST
+
 START_TEST(a_32_bit_table_with_4_mib_pages_translates)
 {
     const uint64_t dir = rig_new_table(&r), table = rig_new_table(&r);
@@ -469,6 +485,7 @@ int main(void)
     tcase_add_test(t, ten_thousand_cr3_writes_never_show_a_stale_page);
     tcase_add_test(t, accesses_that_cross_pages_touch_both_or_none);
     tcase_add_test(t, accesses_across_any_power_of_two_reach_both_pages);
+    tcase_add_test(t, a_copy_never_evicts_its_own_pages);
     tcase_add_test(t, a_32_bit_table_with_4_mib_pages_translates);
     tcase_add_test(t, pae_tables_translate_and_bad_pdptes_are_refused);
     tcase_add_test(t, a_data_breakpoint_pends_a_trap_and_neighbours_do_not);
