@@ -184,6 +184,8 @@ void fast_assign(const struct engine *e, struct block *b)
             i->fn = h_sem;
         }
     }
+    if (fast && e->fuse)
+        fast_runs(b);
     if (fast && e->link && e->fuse && b->n >= 2 && !counted) {
         insn_fn *fn = fast_fused(b, &b->insn[b->n - 2]);
         if (fn)

@@ -176,6 +176,9 @@ struct fast_forms {
 extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[],
     fast_sse_forms[], fast_avx_forms[];
 
+/* fast_mov.c: pushes and pops in a row get handlers for several at once. */
+void fast_runs(struct block *b);
+
 /* fast_branch.c: handler of a block-ending row in 64-bit or flat 32-bit mode, or NULL. */
 insn_fn *fast_branch(const struct block *b, const struct insn *i);
 /* The handler of cmp/test i fused with the Jcc behind it, or NULL. */

@@ -74,23 +74,26 @@ void h_fall_out(PARAMS)
 #define CALL_COMMIT(S) host_st(at, S, NEXT_RIP_##S), c->r[R_SP] = at_la
 #define SP_DOWN_8      (c->r[R_SP] - 8)
 #define SP_DOWN_4      ((uint32_t)(c->r[R_SP] - 4))
-#define CALLS(S)                                               \
-    H(f_call_in_##S)                                           \
-    {                                                          \
-        const struct block *const b = insn_block(i);           \
-        if (UNLIKELY(!b->link[0] || budget < b->link[0]->n)) { \
-            c->link_from = (struct block *)b;                  \
-            c->link_slot = 0;                                  \
-            TAIL(h_end);                                       \
-        }                                                      \
-        MEM_W(at, SP_DOWN_##S, S, h_end);                      \
-        CALL_COMMIT(S);                                        \
-        GO_LINK(0);                                            \
-    }                                                          \
-    H(f_call_out_##S)                                          \
-    {                                                          \
-        MEM_W(at, SP_DOWN_##S, S, h_end);                      \
-        GO_TO(TARGET_##S, CALL_COMMIT(S), h_end);              \
+#define CALLS(S)                                                  \
+    H(f_call_in_##S)                                              \
+    {                                                             \
+        struct block *const from = (struct block *)insn_block(i); \
+        const struct block *const to = from->link[0];             \
+        if (UNLIKELY(!to || budget < to->n)) {                    \
+            c->link_from = from;                                  \
+            c->link_slot = 0;                                     \
+            TAIL(h_end);                                          \
+        }                                                         \
+        MEM_W(at, SP_DOWN_##S, S, h_end);                         \
+        CALL_COMMIT(S);                                           \
+        budget -= to->n;                                          \
+        i = to->insn;                                             \
+        TAIL(i->fn);                                              \
+    }                                                             \
+    H(f_call_out_##S)                                             \
+    {                                                             \
+        MEM_W(at, SP_DOWN_##S, S, h_end);                         \
+        GO_TO(TARGET_##S, CALL_COMMIT(S), h_end);                 \
     }
 CALLS(8)
 CALLS(4)

@@ -204,6 +204,47 @@ H(f_pop_r_8)
     c->r[i->d] = v;
     NEXT;
 }
+/* Two to four in a row, none of RSP, within one page: one handler. Else one by one. */
+#define RUNS(n)                                             \
+    H(f_pushes_##n)                                         \
+    {                                                       \
+        MEM_W(at, c->r[R_SP] - 8 * n, 8 * n, f_push_r_8);   \
+        for (unsigned k = 0; k < n; k++)                    \
+            host_st(at + 8 * (n - 1 - k), 8, c->r[i[k].d]); \
+        c->r[R_SP] = at_la;                                 \
+        i += n;                                             \
+        TAIL(i->fn);                                        \
+    }                                                       \
+    H(f_pops_##n)                                           \
+    {                                                       \
+        MEM_R(at, c->r[R_SP], 8 * n, f_pop_r_8);            \
+        for (unsigned k = 0; k < n; k++)                    \
+            c->r[i[k].d] = host_ld(at + 8 * k, 8);          \
+        c->r[R_SP] = at_la + 8 * n;                         \
+        i += n;                                             \
+        TAIL(i->fn);                                        \
+    }
+RUNS(2)
+RUNS(3)
+RUNS(4)
+
+static insn_fn *const push_runs[] = {NULL, f_push_r_8, f_pushes_2, f_pushes_3, f_pushes_4};
+static insn_fn *const pop_runs[] = {NULL, f_pop_r_8, f_pops_2, f_pops_3, f_pops_4};
+
+void fast_runs(struct block *b)
+{
+    unsigned pushes = 0, pops = 0;
+    for (unsigned n = b->n; n-- > 0;) {
+        struct insn *const i = &b->insn[n];
+        pushes = i->fn == f_push_r_8 && i->d != R_SP ? pushes + (pushes < 4) : 0;
+        pops = i->fn == f_pop_r_8 && i->d != R_SP ? pops + (pops < 4) : 0;
+        if (pushes)
+            i->fn = push_runs[pushes];
+        else if (pops)
+            i->fn = pop_runs[pops];
+    }
+}
+
 H(f_leave_8)
 {
     MEM_R(at, c->r[R_BP], 8, h_sem);

@@ -91,7 +91,10 @@ static const struct insn *step_fetch(struct cpu *c, uint64_t la)
     struct engine *e = c->engine;
     void *host = NULL;
     const uint64_t page = mmu_fetch_page(c, la, &host);
-    const struct block *b = host ? block_find(e, page + (la & 4095), c->mode) : NULL;
+    const unsigned off = la & 4095;
+    const struct block *b = host ? block_find(e, page + off, c->mode) : NULL;
+    if (!b && host && c->shadow) /* STI, MOV SS: it comes this way each time */
+        b = block_build(c, la, page + off, (const uint8_t *)host + off);
     if (!b || (b->flags & BLOCK_SPLIT))
         return step_decode(c, la);
     struct block *const s = step_block(e);
