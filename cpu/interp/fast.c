@@ -82,6 +82,7 @@ static void forms_build(void)
     forms_add(fast_mov_forms, false);
     forms_add(fast_sse_forms, true);
     forms_add(fast_avx_forms, true);
+    forms_add(fast_x87_forms, true);
     forms_ready = true;
 }
 

@@ -172,9 +172,10 @@ struct fast_forms {
     insn_fn *base[4][2]; /* NULL: flat serves */
 };
 
-/* One list per source file, ended by sem == NULL. Register forms of the last two may leave. */
+/* One list per source file, ended by sem == NULL. Register forms of the last three may
+ * leave. */
 extern const struct fast_forms fast_alu_forms[], fast_alu2_forms[], fast_mov_forms[],
-    fast_sse_forms[], fast_avx_forms[];
+    fast_sse_forms[], fast_avx_forms[], fast_x87_forms[];
 
 /* fast_mov.c: pushes and pops in a row get handlers for several at once. */
 void fast_runs(struct block *b);

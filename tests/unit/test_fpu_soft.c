@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/fpu/f80.h"
 #include "cpu/fpu/fpu.h"
 #include "cpu/fpu/softfloat.h"
 #include "cpu/sys/sys.h"
@@ -238,6 +239,70 @@ START_TEST(host_arithmetic_on_and_off_give_the_same_bits_and_flags)
 }
 END_TEST
 
+/* Exponents close together or at the ends, significands full of ones, zeros or noise. */
+static struct f80 random_f80(void)
+{
+    const uint64_t noise = rnd(), top = 1ull << 63;
+    const unsigned cut = (unsigned)(rnd() % 64);
+    const uint64_t sig[4] = {noise | top, top | noise >> cut, top | noise << cut, ~(noise >> cut)};
+    static const uint16_t from[4] = {1, 0x7ffe - 70, 0x3fff - 35, 0x3fff - 8000};
+    static const uint16_t range[4] = {70, 70, 70, 16000};
+    const unsigned n = (unsigned)(rnd() % 4);
+    const unsigned exp = from[n] + (unsigned)(rnd() % range[n]);
+    return (struct f80){.sig = sig[rnd() % 4] | top, .se = (uint16_t)(exp | (noise & 0x8000))};
+}
+
+START_TEST(short_80_bit_arithmetic_agrees_with_the_full_one)
+{
+    static bool (*const brief[4])(struct f80_result *, struct f80, struct f80) = {f80_add, f80_sub,
+                                                                                  f80_mul, f80_div};
+    static struct fpw (*const full[4])(struct fp_env *, struct fp, struct fp) = {fp_add, fp_sub,
+                                                                                 fp_mul, fp_div};
+    unsigned decided = 0;
+    for (unsigned n = 0; n < 160000; n++) {
+        const struct f80 a = random_f80(), b = random_f80();
+        struct fp_env e = {.prec = 64, .masked = FX_ALL, .x87 = true};
+        struct f80_result r;
+        ck_assert(f80_normal(a) && f80_normal(b));
+        const struct f80 v = fp_to_f80(&e, full[n % 4](&e, fp_from_f80(a), fp_from_f80(b)), 64);
+        const unsigned flags = fp_raised(&e);
+        if (!brief[n % 4](&r, a, b))
+            continue;
+        decided++;
+        ck_assert_msg(r.v.sig == v.sig && r.v.se == v.se && flags == (r.inexact ? FX_P : 0u) &&
+                          r.up == (e.up && r.inexact),
+                      "case %u: %04x:%016llx, %04x:%016llx", n, a.se, (unsigned long long)a.sig,
+                      b.se, (unsigned long long)b.sig);
+    }
+    ck_assert_uint_gt(decided, 80000);
+}
+END_TEST
+
+START_TEST(narrowing_80_bits_agrees_with_the_full_conversion)
+{
+    for (unsigned n = 0; n < 200000; n++) {
+        struct f80 a = random_f80();
+        struct fp_env e = {.prec = 64, .masked = FX_ALL, .x87 = true};
+        const bool wide = n % 2;
+        if (n % 8 < 6) /* within reach of the format */
+            a.se = (uint16_t)((a.se & 0x8000) |
+                              (0x3fff - (wide ? 1030 : 133) + (int)(rnd() % (wide ? 2060 : 266))));
+        const struct fpw w = fp_wide(fp_from_f80(a));
+        const uint64_t v = wide ? fp_to_f64(&e, w) : fp_to_f32(&e, w);
+        uint64_t to;
+        bool inexact, up;
+        if (!f80_narrow(a, wide ? 52 : 23, wide ? 1023 : 127, &to, &inexact, &up)) {
+            ck_assert(n % 8 >= 6 || (a.se & 0x7fff) < 0x3fff - 100 ||
+                      (a.se & 0x7fff) > 0x3fff + 100);
+            continue;
+        }
+        ck_assert_uint_eq(v, to | (uint64_t)(a.se >> 15) << (wide ? 63 : 31));
+        ck_assert_uint_eq(fp_raised(&e), inexact ? FX_P : 0u);
+        ck_assert_int_eq(up, e.up && inexact);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fpu_soft");
@@ -248,6 +313,8 @@ int main(void)
     tcase_add_test(tc, single_precision_corners_raise_their_exceptions);
     tcase_add_test(tc, integers_convert_with_the_indefinite_beyond_their_range);
     tcase_add_test(tc, host_arithmetic_on_and_off_give_the_same_bits_and_flags);
+    tcase_add_test(tc, short_80_bit_arithmetic_agrees_with_the_full_one);
+    tcase_add_test(tc, narrowing_80_bits_agrees_with_the_full_conversion);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
