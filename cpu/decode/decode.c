@@ -34,12 +34,6 @@ static unsigned row_span(const struct isa_row *r)
     return r->attrs & A_COND ? 16 : r->attrs & A_REGOP ? 8 : 1;
 }
 
-static bool row_covers(const struct isa_row *r, bool vex, unsigned map, unsigned opcode)
-{
-    return (r->vex != 0) == vex && r->map == map && opcode >= r->opcode &&
-           opcode < r->opcode + row_span(r);
-}
-
 static void list_add(struct list *l, unsigned row)
 {
     if (pool_used < POOL_SIZE) {
@@ -48,16 +42,43 @@ static void list_add(struct list *l, unsigned row)
     }
 }
 
+/* The rows of each opcode, in the order of the table. */
+static struct list by_opcode[2][MAP_COUNT][256];
+static uint16_t sorted[POOL_SIZE];
+
+static void rows_sort(void)
+{
+    struct list *const all = &by_opcode[0][0][0];
+    unsigned used = 0;
+    for (unsigned n = 0; n < isa_row_count; n++) {
+        const struct isa_row *r = &isa_rows[n];
+        for (unsigned k = 0; k < row_span(r); k++)
+            by_opcode[r->vex != 0][r->map][r->opcode + k].first++; /* how many, for now */
+    }
+    for (unsigned n = 0; n < sizeof by_opcode / sizeof *all; n++) {
+        const unsigned count = all[n].first;
+        all[n].first = (uint16_t)used;
+        used += count;
+    }
+    for (unsigned n = 0; n < isa_row_count && used <= POOL_SIZE; n++) {
+        const struct isa_row *r = &isa_rows[n];
+        for (unsigned k = 0; k < row_span(r); k++) {
+            struct list *const l = &by_opcode[r->vex != 0][r->map][r->opcode + k];
+            sorted[l->first + l->count++] = (uint16_t)n;
+        }
+    }
+}
+
 static void list_build(bool vex, unsigned map, unsigned opcode, unsigned pfx)
 {
     static const uint8_t exact[P_COUNT] = {PX_NP, PX_66, PX_F3, PX_F2};
+    const struct list *const from = &by_opcode[vex][map][opcode];
     struct list *l = &lists[vex][map][opcode][pfx];
     l->first = (uint16_t)pool_used;
     for (unsigned pass = 0; pass < 2; pass++) {
-        for (unsigned n = 0; n < isa_row_count; n++) {
+        for (unsigned k = 0; k < from->count; k++) {
+            const unsigned n = sorted[from->first + k];
             const struct isa_row *r = &isa_rows[n];
-            if (!row_covers(r, vex, map, opcode))
-                continue;
             if ((pass == 0 && r->prefix == exact[pfx]) || (pass == 1 && r->prefix == PX_ANY))
                 list_add(l, n);
             if (r->modrm != MR_N)
@@ -68,6 +89,7 @@ static void list_build(bool vex, unsigned map, unsigned opcode, unsigned pfx)
 
 static void tables_build(void)
 {
+    rows_sort();
     for (unsigned map = 0; map < MAP_COUNT; map++) {
         for (unsigned opcode = 0; opcode < 256; opcode++) {
             for (unsigned pfx = 0; pfx < P_COUNT; pfx++) {
