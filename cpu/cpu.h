@@ -177,6 +177,7 @@ struct cpu {
     uint64_t tsc_adjust, misc_enable, debugctl, feature_control, spec_ctrl;
     uint64_t mtrr_def, mtrr_fix[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status;
+    uint64_t power_ctl, lbr_select, lbr_tos, lbr_from[16], lbr_to[16]; /* kept, without effect */
     uint32_t pkru;
     uint64_t mon_line;   /* MONITOR: machine address of the armed line, or UINT64_MAX */
     uint8_t mwait_break; /* MWAIT: interrupts end it even when masked */

@@ -1,13 +1,15 @@
 /*
  * RDMSR and WRMSR by table (cpu/sys/msr.def), with the checks that are due to values.
  *
- * Not modelled: machine-check banks, last-branch records. Memory types of
- * the MTRRs and the PAT are kept but have no effect: every access is coherent here.
+ * Not modelled: machine-check banks; recording of branches (the registers of the records keep
+ * what is written); what POWER_CTL governs. Memory types of the MTRRs and the PAT are kept but have
+ * no effect: every access is coherent here.
  */
 #include <stddef.h>
 
 #include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
+#include "lib/log.h"
 
 struct msr_row {
     uint32_t first, count;
@@ -236,6 +238,8 @@ MSR_WR(debugctl)
     (void)r, (void)msr;
     if (v & ~(cpu_has(c, F_PMU) ? 0x1003ull : 3ull))
         return false;
+    if (v & 1)
+        LOG_STUB("cpu", "DebugCtl.LBR: branches are not recorded");
     c->debugctl = v;
     return true;
 }

@@ -34,12 +34,13 @@ while read -r k path; do
     fi
 done <"$work/kernels"
 
+# With 256 MiB GRUB's EFI loader has no memory for the full kernel, on QEMU as here.
 code=/usr/share/OVMF/OVMF_CODE.fd
 [ -e $code ] || { skip "OVMF: package ovmf is not installed"; finish; exit; }
 while read -r k path; do
     grub_efi "$work/efi.img" "$path" || break
-    disk_boot "OVMF, GRUB on NVMe, $k kernel" ovmf "$work/efi.img"
-    disk_boot "OVMF, GRUB on AHCI, $k kernel" ovmf "file=$work/efi.img,bus=ahci" --smp=2
+    disk_boot "OVMF, GRUB on NVMe, $k kernel" ovmf "$work/efi.img" --memory=512M
+    disk_boot "OVMF, GRUB on AHCI, $k kernel" ovmf "file=$work/efi.img,bus=ahci" --memory=512M --smp=2
 done <"$work/kernels"
 
 # ovmf NAME OPTIONS...: the kernel through fw_cfg, to power-off; hash in $hash

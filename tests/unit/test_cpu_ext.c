@@ -504,6 +504,30 @@ START_TEST(uncore_registers_of_each_box_keep_their_values_and_refuse_reserved_bi
 }
 END_TEST
 
+START_TEST(registers_of_the_model_that_kernels_touch_unguarded_keep_their_values)
+{
+    struct cpu *c = start("max");
+    static const uint32_t msr[] = {0x1c8, 0x1c9, 0x1fc, 0x680, 0x68f, 0x6c0, 0x6cf};
+    uint64_t v;
+    for (unsigned n = 0; n < sizeof msr / sizeof msr[0]; n++) {
+        const uint64_t hash = cpu_hash(c, 0);
+        ck_assert(msr_read(c, msr[n], &v));
+        ck_assert_uint_eq(v, 0);
+        ck_assert(msr_write(c, msr[n], n + 2));
+        ck_assert_uint_ne(cpu_hash(c, 0), hash);
+    }
+    for (unsigned n = 0; n < sizeof msr / sizeof msr[0]; n++) {
+        ck_assert(msr_read(c, msr[n], &v));
+        ck_assert_uint_eq(v, n + 2);
+    }
+    ck_assert(!msr_write(c, 0x1c9, 16));
+    ck_assert(!msr_write(c, 0x690, 0));
+    cpu_reset(c);
+    ck_assert(msr_read(c, 0x68f, &v));
+    ck_assert_uint_eq(v, 0);
+}
+END_TEST
+
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
@@ -521,4 +545,5 @@ SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_a
       retired_branches_are_counted_and_interrupt,
       fixed_counters_follow_their_privilege_levels_and_the_global_control,
       without_the_pmu_there_are_no_counters, the_uncore_counts_its_clock_for_the_whole_package,
-      uncore_registers_of_each_box_keep_their_values_and_refuse_reserved_bits)
+      uncore_registers_of_each_box_keep_their_values_and_refuse_reserved_bits,
+      registers_of_the_model_that_kernels_touch_unguarded_keep_their_values)
