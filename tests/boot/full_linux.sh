@@ -1,4 +1,4 @@
-# Longer boots: two and four processors, the full kernel, every boot twice with one hash, traced, under gdb.
+# Longer boots: two and four processors, the full kernel, every boot twice with one hash, traced.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 [ -z "$CROSS" ] || { skip "boots: too slow under emulation"; exit 0; }
