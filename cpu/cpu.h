@@ -24,6 +24,7 @@ struct bus;
 struct clock;
 struct engine;
 struct ram;
+struct timing;
 struct trace;
 struct vmx;
 
@@ -188,6 +189,10 @@ struct cpu {
         /* derived */
         uint8_t insn_mask, branch_mask; /* counters that count now */
         uint64_t branch_left;           /* branches until an overflow interrupts */
+        /* with a cycle model, for cycles and what else it counts: counters, the count when they
+         * were right, and the count at which one of them interrupts */
+        uint8_t model_mask[5], model_used;
+        uint64_t model_at[5], model_limit[5];
     } pmu;
     struct cpu_uncore { /* cpu/sys/uncore.c; only that of processor 0 is used */
         uint64_t global_ctrl, global_status, fixed_ctrl, fixed_ctr;
@@ -225,8 +230,9 @@ struct cpu {
     struct trace *trace;
     struct engine *engine; /* decoded blocks: shared by the LPs of a machine */
     struct vmx *vmx;
-    struct mmu *mmu;   /* L2 TLB, contexts, paging-structure caches of this LP */
-    uint64_t code_gen; /* bumped when a fetch translation may have changed within a ctx */
+    struct mmu *mmu;       /* L2 TLB, contexts, paging-structure caches of this LP */
+    struct timing *timing; /* cycle model (cpu/timing/timing.h); NULL: a nanosecond each */
+    uint64_t code_gen;     /* bumped when a fetch translation may have changed within a ctx */
     struct irq_line ferr_line;
     void *apic;
     const struct lp_apic_ops *apic_ops;
@@ -265,6 +271,7 @@ uint64_t cpu_rip(const struct cpu *c);                /* of the current or next 
 /* Kill blocks decoded from these bytes; called by mmu on stores and DMA to frames with code. */
 void engine_code_written(struct engine *e, struct cpu *running, hpa_t at, uint64_t len);
 void engine_flush(struct engine *e);
+void engine_use_timing(struct engine *e); /* before the first block; see cpu/timing/timing.h */
 
 /* life (cpu/sys) */
 struct cpu_model;

@@ -14,12 +14,14 @@
 static uint64_t hook_now(void *opaque)
 {
     const struct machine *m = opaque;
-    return m->running ? m->now_ns + (cpu_icount(m->running) - m->slice_start) : m->now_ns;
+    uint32_t part;
+    return m->running ? m->now_ns + run_slice_ns(m, &part) : m->now_ns;
 }
 
 static void hook_kick(void *opaque)
 {
     struct machine *m = opaque;
+    m->event_kick = true;
     if (m->running)
         cpu_kick(m->running);
 }
@@ -170,6 +172,8 @@ int board_processors(struct machine *m, struct err *err)
         c->trace = &m->trace;
         c->engine = m->engine;
         c->peers = m->cpu;
+        if (m->timing && !timing_attach(c, m->timing))
+            return err_set(err, "E-MACH-002", -ENOMEM, "cycle model of processor %u", i);
         const struct lapic_config lc = {
             .id = i,
             .bsp = i == 0,
@@ -215,6 +219,13 @@ int board_build(struct machine *m, struct err *err)
     m->ram = ram_new(m->cfg.memory);
     m->net = apic_net_new(&m->trace);
     m->engine = m->ram ? engine_new(m->ram) : NULL;
+    if (m->cfg.time == MACHINE_TIME_BLOCK) {
+        m->timing = timing_shared_new();
+        if (!m->timing)
+            return err_set(err, "E-MACH-002", -ENOMEM, "cycle model");
+        if (m->engine)
+            engine_use_timing(m->engine);
+    }
     if (!m->ram || !m->engine || !m->clock || !m->bus || !m->input || !m->net)
         return err_set(err, "E-MACH-002", -ENOMEM, "%llu MiB of guest memory",
                        (unsigned long long)(m->cfg.memory >> 20));
@@ -240,6 +251,7 @@ void board_free(struct machine *m)
         cpu_free(m->cpu[i]);
     acpi_tables_free(m->acpi);
     engine_free(m->engine);
+    timing_shared_free(m->timing);
     apic_net_free(m->net);
     ram_free(m->ram);
     input_free(m->input);

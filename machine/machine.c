@@ -72,6 +72,10 @@ int machine_reset(struct machine *m, struct err *err)
     ram_clear(m->ram);
     engine_flush(m->engine);
     m->now_ns = m->icount = m->hook_at = 0;
+    m->part_ticks = 0;
+    m->event_kick = false;
+    if (m->timing)
+        timing_shared_reset(m->timing);
     m->turn = 0;
     m->quantum_left = m->cfg.quantum;
     m->stopping = false;
@@ -172,5 +176,7 @@ uint64_t machine_hash(const struct machine *m)
         h = cpu_hash(m->cpu[i], h);
     for (const struct dev *d = m->devs; d; d = d->next)
         h = fields_hash(d, d->cls->fields, h);
+    if (m->timing)
+        h = timing_shared_hash(m->timing, h ^ m->part_ticks);
     return h;
 }

@@ -3,8 +3,10 @@
  * look.
  *
  * One thread owns a machine. LPs take turns of a fixed number of instructions; virtual time is
- * common to all and goes on by a nanosecond for each instruction that any of them retires, so it
- * never runs backwards between LPs. Events fire at exact instruction boundaries.
+ * common to all and goes on by a nanosecond for each instruction that any of them retires, or by
+ * modelled cycles (enum machine_time), so it never runs backwards between LPs. Events fire at exact
+ * instruction boundaries, with modelled cycles at the first one behind a stretch of code
+ * (cpu/timing/timing.h).
  */
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
@@ -24,6 +26,9 @@ struct trace;
 struct vga;
 struct vtd;
 
+/* What virtual time goes by: a nanosecond an instruction, or the cycle model of cpu/timing. */
+enum machine_time { MACHINE_TIME_INSN, MACHINE_TIME_BLOCK };
+
 /* A disk and where it is plugged; the disk stays the caller's and outlives the machine. */
 enum machine_bus { MACHINE_NVME, MACHINE_AHCI, MACHINE_VIRTIO };
 struct machine_disk {
@@ -38,9 +43,10 @@ struct machine_config {
     const char *cpu_model; /* "MODEL[,+feature,-feature]"; NULL: v2 */
     uint64_t seed;         /* of the processors' random-number generators, and of virtio-rng */
     bool rng;              /* virtio-rng */
-    uint64_t quantum;      /* instructions of a turn when smp > 1; 0: default */
-    uint64_t rtc_epoch;    /* seconds since 1970 that the RTC starts with; fixed default */
-    const void *kernel;    /* bzImage, ELF multiboot 1 or PVH: found by content */
+    enum machine_time time;
+    uint64_t quantum;   /* instructions of a turn when smp > 1; 0: default */
+    uint64_t rtc_epoch; /* seconds since 1970 that the RTC starts with; fixed default */
+    const void *kernel; /* bzImage, ELF multiboot 1 or PVH: found by content */
     size_t kernel_len;
     const char *kernel_name; /* for messages */
     const char *cmdline;

@@ -13,6 +13,7 @@
 #include "cpu/cpu.h"
 #include "devices/acpi/acpi.h"
 #include "cpu/sys/cpuid.h"
+#include "cpu/timing/timing.h"
 #include "devices/chipset/chipset.h"
 #include "devices/pci/pci.h"
 #include "iommu/vtd.h"
@@ -46,6 +47,7 @@ struct machine {
     struct input *input;
     struct ram *ram;
     struct engine *engine;
+    struct timing_shared *timing; /* NULL: a nanosecond an instruction */
     struct cpu *cpu[MACHINE_LPS_MAX];
     struct apic_net *net;
     struct lapic *lapic[MACHINE_LPS_MAX];
@@ -65,11 +67,14 @@ struct machine {
     struct vtd *vtd; /* NULL: no IOMMU */
     /* state */
     uint64_t now_ns, icount;
+    uint32_t part_ticks; /* of the cycle model, beyond now_ns: less than a nanosecond */
     uint64_t quantum_left;
     unsigned turn; /* LP whose turn it is */
     /* not state */
     struct cpu *running;  /* inside cpu_run */
     uint64_t slice_start; /* its position when the slice began */
+    uint64_t slice_ticks; /* its time then, with a cycle model */
+    bool event_kick;      /* the slice was ended for an event */
     bool stopping;        /* a device asked for `stop` */
     enum machine_stop stop;
     uint32_t exit_value;
@@ -81,6 +86,10 @@ struct machine {
     uint64_t idle_step_ns;
     bool idle;
 };
+
+/* Time of the running processor in its slice; with a cycle model what is left over a nanosecond
+ * is in *part. */
+uint64_t run_slice_ns(const struct machine *m, uint32_t *part);
 
 int board_build(struct machine *m, struct err *err);
 void board_free(struct machine *m);

@@ -6,6 +6,10 @@
  * LPs. A turn is a quantum of instructions, cut short by HLT, by PAUSE when another LP could run,
  * and split at events, which fire at exact instruction boundaries. When all LPs are idle the clock
  * jumps to the next event.
+ *
+ * With a cycle model time goes on by its cycles, and events fire between stretches of code
+ * (cpu/timing/timing.h), or when an instruction armed one that is due at once. Then a slice may end
+ * within a stretch, for a debugger or a limit of instructions; no event may fire there.
  */
 #include "cpu/sys/sys.h"
 #include "machine/machine_int.h"
@@ -34,15 +38,50 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Run one LP; returns why it came back. */
-static enum cpu_stop run_slice(struct machine *m, struct cpu *c, uint64_t insns)
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+uint64_t run_slice_ns(const struct machine *m, uint32_t *part)
+{
+    *part = 0;
+    if (!m->timing)
+        return cpu_icount(m->running) - m->slice_start;
+    const uint64_t ticks = timing_ticks(m->running) - m->slice_ticks + m->part_ticks;
+    *part = ticks % TIMING_TICKS_PER_NS;
+    return ticks / TIMING_TICKS_PER_NS;
+}
+
+/* May the clock's events fire here? */
+static bool between_stretches(const struct machine *m)
+{
+    return !m->timing || m->event_kick || (m->cfg.smp > 1 && !m->quantum_left) ||
+           !timing_in_stretch(m->cpu[m->turn]);
+}
+
+static void slice_begin(struct machine *m, struct cpu *c, uint64_t until_ns)
 {
     m->slice_start = cpu_icount(c);
     m->running = c;
+    if (m->timing) {
+        const uint64_t ns = min_u64(until_ns - m->now_ns, UINT64_MAX / 2 / TIMING_TICKS_PER_NS);
+        m->slice_ticks = timing_ticks(c);
+        m->event_kick = false;
+        timing_set_stop(c, m->slice_ticks + ns * TIMING_TICKS_PER_NS - m->part_ticks);
+    }
+}
+
+/* Run one LP; returns why it came back. */
+static enum cpu_stop run_slice(struct machine *m, struct cpu *c, uint64_t insns, uint64_t until_ns)
+{
+    slice_begin(m, c, until_ns);
     const enum cpu_stop why = cpu_run(c, insns);
-    m->running = NULL;
     const uint64_t ran = cpu_icount(c) - m->slice_start;
-    m->now_ns += ran;
+    uint32_t part;
+    m->now_ns += run_slice_ns(m, &part);
+    m->part_ticks = part;
+    m->running = NULL;
     m->icount += ran;
     m->quantum_left -= min_u64(ran, m->quantum_left);
     if (why == CPU_STOP_IDLE || (why == CPU_STOP_KICK && ran && clock_next(m->clock) > m->now_ns))
@@ -123,11 +162,13 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
             m->stop_request = 0;
             return MACHINE_STOP_REQUEST;
         }
-        if (clock_next(m->clock) <= m->now_ns) {
+        const bool between = between_stretches(m);
+        if (between && clock_next(m->clock) <= m->now_ns) {
+            m->event_kick = false;
             clock_advance(m->clock, m->now_ns);
             continue;
         }
-        if (m->icount >= end || m->now_ns >= until_ns)
+        if (m->icount >= end || (between && m->now_ns >= until_ns))
             return MACHINE_STOP_POSITION;
         if (m->icount >= m->hook_at) {
             call_hook(m, false);
@@ -141,9 +182,11 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
         }
         /* one processor has no turns to give */
         const uint64_t turn = m->cfg.smp == 1 ? HOOK_INSNS : m->quantum_left;
-        uint64_t n = min_u64(turn, clock_next(m->clock) - m->now_ns);
-        n = min_u64(min_u64(n, end - m->icount), until_ns - m->now_ns);
-        if (stop_of(m, run_slice(m, m->cpu[lp], n), &stop))
+        const uint64_t stop_ns = max_u64(min_u64(clock_next(m->clock), until_ns), m->now_ns);
+        uint64_t n = min_u64(turn, end - m->icount);
+        if (!m->timing)
+            n = min_u64(n, stop_ns - m->now_ns);
+        if (stop_of(m, run_slice(m, m->cpu[lp], n, stop_ns), &stop))
             return stop;
     }
 }
@@ -151,7 +194,8 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
 enum machine_stop machine_step(struct machine *m, unsigned lp)
 {
     enum machine_stop stop;
-    clock_advance(m->clock, m->now_ns);
+    if (between_stretches(m))
+        clock_advance(m->clock, m->now_ns);
     m->turn = lp;
     m->quantum_left = m->cfg.quantum;
     if (!is_runnable(m->cpu[lp])) {
@@ -159,7 +203,7 @@ enum machine_stop machine_step(struct machine *m, unsigned lp)
             return MACHINE_STOP_IDLE_FOREVER;
         clock_advance(m->clock, m->now_ns);
     }
-    if (stop_of(m, run_slice(m, m->cpu[lp], 1), &stop))
+    if (stop_of(m, run_slice(m, m->cpu[lp], 1, max_u64(clock_next(m->clock), m->now_ns)), &stop))
         return stop;
     if (m->stopping) {
         m->stopping = false;

@@ -9,6 +9,7 @@
  * Not modelled: #AC for 16-byte SSE operands, split-lock exceptions.
  */
 #include "core/trace.h"
+#include "cpu/timing/timing.h"
 #include "mmu/mmu_int.h"
 
 static uint64_t device_read(struct cpu *c, const struct page *p, unsigned off, unsigned size)
@@ -112,6 +113,25 @@ static uint64_t next_page(const struct cpu *c, uint64_t la)
     return cpu_long_mode(c) ? next : (uint32_t)next;
 }
 
+/* What an access of one page that has been done costs in the cycle model. */
+static __attribute__((noinline)) void charge_page(struct cpu *c, uint64_t la, const struct page *p,
+                                                  unsigned size, bool is_write)
+{
+    if (p->apic || p->vapic)
+        timing_stall(c, TIMING_STALL_APIC);
+    else if (is_write ? takes_stores(p) : p->host != NULL)
+        timing_access(c, la, ram_address(c->ram, p->host + (la & 4095)), size, is_write);
+    else
+        timing_stall(c, is_write ? TIMING_STALL_DEVICE_WRITE : TIMING_STALL_DEVICE_READ);
+}
+
+static inline void charge(struct cpu *c, uint64_t la, const struct page *p, unsigned size,
+                          bool is_write)
+{
+    if (__builtin_expect(c->timing != NULL, 0))
+        charge_page(c, la, p, size, is_write);
+}
+
 static uint64_t ld(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
 {
     uint64_t v = 0;
@@ -120,6 +140,7 @@ static uint64_t ld(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
     const unsigned off = la & 4095;
     if (!crosses(la, size)) {
         v = p.host ? host_ld(p.host + off, size) : device_read(c, &p, off, size);
+        charge(c, la, &p, size, false);
         if (p.watched)
             watch_hit(c, la, size, ACC_R);
         return v;
@@ -129,6 +150,8 @@ static uint64_t ld(struct cpu *c, uint64_t la, unsigned size, unsigned acc)
     const unsigned n = 4096 - off;
     page_read(c, &p, off, &v, n);
     page_read(c, &q, 0, (uint8_t *)&v + n, size - n);
+    charge(c, la, &p, n, false);
+    charge(c, la2, &q, size - n, false);
     if (p.watched || q.watched)
         watch_hit(c, la, size, ACC_R);
     return v;
@@ -147,6 +170,7 @@ static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned a
         } else {
             device_write(c, &p, off, size, v);
         }
+        charge(c, la, &p, size, true);
         if (p.watched)
             watch_hit(c, la, size, ACC_W);
         return;
@@ -156,24 +180,69 @@ static void st(struct cpu *c, uint64_t la, unsigned size, uint64_t v, unsigned a
     const unsigned n = 4096 - off;
     page_write(c, &p, off, &v, n);
     page_write(c, &q, 0, (const uint8_t *)&v + n, size - n);
+    charge(c, la, &p, n, true);
+    charge(c, la2, &q, size - n, true);
     if (p.watched || q.watched)
         watch_hit(c, la, size, ACC_W);
 }
 
+/* First-level entry for an access in context ctx, or NULL. */
+static const struct tlb_entry *l1_for(const struct cpu *c, uint64_t la, unsigned size, uint64_t ctx,
+                                      bool is_write)
+{
+    const struct tlb_entry *e = &(is_write ? c->mmu->l1_w : c->mmu->l1_r)[tlb_index(la)];
+    return e->tag == (((la + size - 1) & TLB_PAGE_MASK) | ctx) ? e : NULL;
+}
+
+static void charge_entry(struct cpu *c, const struct tlb_entry *e, uint64_t la, unsigned size,
+                         bool is_write)
+{
+    timing_access(c, la, ram_address(c->ram, (const void *)(e->addend + la)), size, is_write);
+}
+
+/* With a cycle model these come here, as c->tlb_r and c->tlb_w are empty. */
+static __attribute__((noinline)) uint64_t timed_ld(struct cpu *c, uint64_t la, unsigned size)
+{
+    const struct tlb_entry *const e = l1_for(c, la, size, c->ctx, false);
+    if (!e)
+        return ld(c, la, size, ACC_R);
+    charge_entry(c, e, la, size, false);
+    return host_ld((const void *)(e->addend + la), size);
+}
+
+static __attribute__((noinline)) void timed_st(struct cpu *c, uint64_t la, unsigned size,
+                                               uint64_t v)
+{
+    const struct tlb_entry *const e = l1_for(c, la, size, c->ctx, true);
+    if (!e) {
+        st(c, la, size, v, ACC_W);
+        return;
+    }
+    charge_entry(c, e, la, size, true);
+    host_st((void *)(e->addend + la), size, v);
+}
+
 uint64_t mmu_ld_slow(struct cpu *c, uint64_t la, unsigned size)
 {
+    if (__builtin_expect(c->timing != NULL, 0))
+        return timed_ld(c, la, size);
     return ld(c, la, size, ACC_R);
 }
 
 void mmu_st_slow(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 {
-    st(c, la, size, v, ACC_W);
+    if (__builtin_expect(c->timing != NULL, 0))
+        timed_st(c, la, size, v);
+    else
+        st(c, la, size, v, ACC_W);
 }
 
 uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
 {
-    const struct tlb_entry *e = &c->tlb_r[tlb_index(la)];
-    if (e->tag == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+    const struct tlb_entry *const e = l1_for(c, la, size, c->mmu->ctx_sys, false);
+    if (e) {
+        if (c->timing)
+            charge_entry(c, e, la, size, false);
         return host_ld((const void *)(e->addend + la), size);
     }
     return ld(c, la, size, ACC_R | ACC_SYS);
@@ -181,8 +250,10 @@ uint64_t mmu_ld_sys(struct cpu *c, uint64_t la, unsigned size)
 
 void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 {
-    const struct tlb_entry *e = &c->tlb_w[tlb_index(la)];
-    if (e->tag == (((la + size - 1) & TLB_PAGE_MASK) | c->mmu->ctx_sys)) {
+    const struct tlb_entry *const e = l1_for(c, la, size, c->mmu->ctx_sys, true);
+    if (e) {
+        if (c->timing)
+            charge_entry(c, e, la, size, true);
         host_st((void *)(e->addend + la), size, v);
         return;
     }
@@ -192,8 +263,7 @@ void mmu_st_sys(struct cpu *c, uint64_t la, unsigned size, uint64_t v)
 void mmu_probe(struct cpu *c, uint64_t la, unsigned len, int access)
 {
     for (uint64_t at = la;;) {
-        const struct tlb_entry *table = access & ACC_W ? c->tlb_w : c->tlb_r;
-        if (table[tlb_index(at)].tag != ((at & TLB_PAGE_MASK) | c->ctx))
+        if (!l1_for(c, at, 1, c->ctx, access & ACC_W))
             page_find(c, at, (unsigned)access);
         const unsigned n = 4096 - (unsigned)(at & 4095);
         if (n >= len)
@@ -215,6 +285,7 @@ void mmu_ld_bytes(struct cpu *c, uint64_t la, void *to, unsigned len)
         const unsigned room = 4096 - (unsigned)(la & 4095), n = len < room ? len : room;
         const struct page p = page_find(c, la, ACC_R);
         page_read(c, &p, la & 4095, out, n);
+        charge(c, la, &p, n, false);
         watched |= p.watched;
         out += n;
         len -= n;
@@ -236,6 +307,7 @@ void mmu_st_bytes(struct cpu *c, uint64_t la, const void *from, unsigned len)
         const unsigned room = 4096 - (unsigned)(la & 4095), n = len < room ? len : room;
         const struct page p = page_find(c, la, ACC_W);
         page_write(c, &p, la & 4095, in, n);
+        charge(c, la, &p, n, true);
         watched |= p.watched;
         in += n;
         len -= n;
@@ -247,8 +319,8 @@ void mmu_st_bytes(struct cpu *c, uint64_t la, const void *from, unsigned len)
 
 void *mmu_bulk(struct cpu *c, uint64_t la, int access)
 {
-    const struct tlb_entry *e = &(access & ACC_W ? c->tlb_w : c->tlb_r)[tlb_index(la)];
-    if (access != ACC_RW && e->tag == ((la & TLB_PAGE_MASK) | c->ctx))
+    const struct tlb_entry *const e = l1_for(c, la, 1, c->ctx, access & ACC_W);
+    if (access != ACC_RW && e)
         return (void *)(e->addend + la);
     const struct page p = page_find(c, la, (unsigned)access);
     if (!p.host || p.watched || ((access & ACC_W) && !frame_takes_fast_stores(p.frame)))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/timing/timing.h"
 #include "mmu/mmu_int.h"
 
 static void mmu_forget_everything(struct mmu *m)
@@ -129,6 +130,8 @@ static void ctx_set(struct cpu *c)
         cls = CLS_SUP | wp | (c->eflags & FL_AC ? 0 : smap);
     c->ctx = base | cls;
     m->ctx_sys = base | CLS_SUP | wp | smap;
+    if (c->timing)
+        timing_space(c, m->as->serial, m->guest->gserial);
     cpu_jump_keys(c, (unsigned)(m->guest - m->guests));
 }
 
@@ -234,6 +237,8 @@ static void guest_drop_page(struct cpu *c, struct mmu_guest *g, struct mmu_as *a
                             bool globals)
 {
     struct mmu *m = c->mmu;
+    if (c->timing)
+        timing_forget_page(c, la);
     if (filter_has(g->fragments, la) || huge_has(g->huge, la)) {
         guest_retire(m, g, true);
         return;
@@ -375,6 +380,8 @@ struct mmu *mmu_new(struct cpu *c)
         return NULL;
     m->next_ps = 1;
     m->slot_epoch = 1;
+    m->l1_r = c->tlb_r;
+    m->l1_w = c->tlb_w;
     c->mmu = m;
     mmu_forget_everything(m);
     l1_clear(c);
@@ -383,7 +390,22 @@ struct mmu *mmu_new(struct cpu *c)
 
 void mmu_free(struct mmu *m)
 {
+    if (m)
+        free(m->timed_l1);
     free(m);
+}
+
+bool mmu_use_timing(struct cpu *c)
+{
+    struct mmu *const m = c->mmu;
+    m->timed_l1 = calloc(2 * TLB_ENTRIES, sizeof *m->timed_l1);
+    if (!m->timed_l1)
+        return false;
+    l1_clear(c);
+    m->l1_r = m->timed_l1;
+    m->l1_w = m->timed_l1 + TLB_ENTRIES;
+    l1_clear(c);
+    return true;
 }
 
 /* PKRU or CR4.PKE changed: first-level entries hold what the old rights allowed. */

@@ -65,6 +65,28 @@ void mmu_watch_changed(struct cpu *c); /* debug watchpoints or DR7 changed: refi
 void mmu_monitor_arm(struct cpu *c, uint64_t la);
 void mmu_monitor_end(struct cpu *c);
 
+/* What a walk for this page would load now, in order: entries of the guest's tables, and of EPT
+ * before each of them and at the end. Looks only; stops where a table is absent. */
+enum mmu_load_kind { MMU_LOAD_TABLE, MMU_LOAD_EPT_FIRST, MMU_LOAD_EPT };
+#define MMU_LOADS_MAX 29
+struct mmu_loads {
+    struct {
+        uint64_t hpa; /* of the entry */
+        uint64_t gpa; /* EPT: what is translated */
+        uint8_t kind, shift;
+    } load[MMU_LOADS_MAX];
+    unsigned count;
+    unsigned after_pde; /* the first load that a cached page-directory entry does not spare */
+    bool has_pde;
+    bool global;
+    uint8_t leaf_shift; /* of the guest's page */
+    uint8_t shift;      /* of the page and EPT's together */
+    uint32_t ept_serial;
+};
+void mmu_walk_loads(const struct cpu *c, uint64_t la, struct mmu_loads *w);
+/* From now on every data access takes the slow path, where the cycle model sees it. */
+bool mmu_use_timing(struct cpu *c);
+
 /* Load PDPTEs for PAE paging from CR3 (SDM 3A 4.4.1); false: #GP(0) is due (reserved bits). */
 bool mmu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t pdpte[4]);
 

@@ -138,6 +138,9 @@ struct fetch_entry {
 #define FETCH_TLB 256
 
 struct mmu {
+    /* c->tlb_r and c->tlb_w, or with a cycle model own ones, and those of c stay empty */
+    struct tlb_entry *l1_r, *l1_w;
+    struct tlb_entry *timed_l1;
     struct mmu_guest *guest;
     struct mmu_as *as;
     uint64_t ctx_sys; /* context id of implicit supervisor accesses */
@@ -212,6 +215,11 @@ static inline void host_st(void *p, unsigned size, uint64_t v)
 }
 
 /* walk.c */
+struct paging_levels {
+    uint8_t shift[5]; /* of each level, top first */
+    uint8_t levels, bits, esize;
+};
+extern const struct paging_levels paging_levels[];
 enum walk_status walk_linear(struct cpu *c, uint64_t la, unsigned acc, unsigned flags,
                              struct walk *w);
 bool perm_allows(const struct cpu *c, uint32_t perm, unsigned acc);

@@ -134,6 +134,16 @@ static inline void *ram_host(const struct ram *r, uint64_t hpa)
     return n == UINT64_MAX ? NULL : r->base + (n << 12) + (hpa & 4095);
 }
 
+/* The machine address of a byte behind ram_host; of ROMs and windows a number of their own, beyond
+ * all memory. */
+static inline uint64_t ram_address(const struct ram *r, const void *host)
+{
+    const uint64_t at = (uint64_t)((const uint8_t *)host - r->base);
+    if (at < r->low)
+        return at;
+    return at < r->size ? 0x100000000ull + (at - r->low) : (1ull << 52) + at;
+}
+
 static inline struct frame *ram_frame(const struct ram *r, uint64_t hpa)
 {
     const uint64_t n = ram_index(r, hpa);

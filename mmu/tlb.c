@@ -114,7 +114,7 @@ void l2_insert(struct cpu *c, uint64_t la, const struct walk *w, bool fetched)
 void l1_clear(struct cpu *c)
 {
     for (unsigned i = 0; i < TLB_ENTRIES; i++)
-        c->tlb_r[i].tag = c->tlb_w[i].tag = TLB_INVALID;
+        c->mmu->l1_r[i].tag = c->mmu->l1_w[i].tag = TLB_INVALID;
     for (unsigned i = 0; i < FETCH_TLB; i++)
         c->mmu->fetch[i].tag = TLB_INVALID;
     mmu_code_changed(c);
@@ -127,7 +127,8 @@ void mmu_memory_changed(struct cpu *c)
 
 void l1_drop_page(struct cpu *c, uint64_t la)
 {
-    struct tlb_entry *const r = &c->tlb_r[tlb_index(la)], *const w = &c->tlb_w[tlb_index(la)];
+    struct tlb_entry *const r = &c->mmu->l1_r[tlb_index(la)];
+    struct tlb_entry *const w = &c->mmu->l1_w[tlb_index(la)];
     if (!((r->tag ^ la) & TLB_PAGE_MASK))
         r->tag = TLB_INVALID;
     if (!((w->tag ^ la) & TLB_PAGE_MASK))
@@ -140,10 +141,10 @@ void l1_drop_page(struct cpu *c, uint64_t la)
 void l1_drop_region(struct cpu *c, uint64_t la, unsigned shift)
 {
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        if (!((c->tlb_r[i].tag ^ la) >> shift))
-            c->tlb_r[i].tag = TLB_INVALID;
-        if (!((c->tlb_w[i].tag ^ la) >> shift))
-            c->tlb_w[i].tag = TLB_INVALID;
+        if (!((c->mmu->l1_r[i].tag ^ la) >> shift))
+            c->mmu->l1_r[i].tag = TLB_INVALID;
+        if (!((c->mmu->l1_w[i].tag ^ la) >> shift))
+            c->mmu->l1_w[i].tag = TLB_INVALID;
     }
     for (unsigned i = 0; i < FETCH_TLB; i++) {
         if (!((c->mmu->fetch[i].tag ^ la) >> shift))
@@ -155,8 +156,8 @@ void mmu_drop_frame(struct cpu *c, uint64_t hpa_)
 {
     const uintptr_t host = (uintptr_t)ram_host(c->ram, hpa_ & TLB_PAGE_MASK);
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-        if (c->tlb_w[i].addend + (c->tlb_w[i].tag & TLB_PAGE_MASK) == host)
-            c->tlb_w[i].tag = TLB_INVALID;
+        if (c->mmu->l1_w[i].addend + (c->mmu->l1_w[i].tag & TLB_PAGE_MASK) == host)
+            c->mmu->l1_w[i].tag = TLB_INVALID;
     }
 }
 
@@ -201,7 +202,8 @@ static void l1_fill(struct cpu *c, uint64_t la, unsigned acc, uint32_t perm, str
     const unsigned sys = acc & ACC_SYS;
     if (!p->host || p->watched || cls == CLS_USER_AC)
         return;
-    struct tlb_entry *const r = &c->tlb_r[tlb_index(la)], *const w = &c->tlb_w[tlb_index(la)];
+    struct tlb_entry *const r = &c->mmu->l1_r[tlb_index(la)];
+    struct tlb_entry *const w = &c->mmu->l1_w[tlb_index(la)];
     const struct tlb_entry e = {.tag = (la & TLB_PAGE_MASK) | ctx,
                                 .addend = (uintptr_t)p->host - (uintptr_t)(la & TLB_PAGE_MASK)};
     if ((!(acc & ACC_W) || slot_is_free(r, &e)) && perm_allows(c, perm, ACC_R | sys))

@@ -12,10 +12,7 @@
 #define PHYS_RSVD (0x000fffffffffffffull & ~((1ull << CPU_PHYS_BITS) - 1))
 #define PTE_ADDR  (0x000ffffffffff000ull)
 
-static const struct {
-    uint8_t shift[5]; /* of each level, top first */
-    uint8_t levels, bits, esize;
-} modes[] = {
+const struct paging_levels paging_levels[] = {
     [PG_32] = {{22, 12}, 2, 10, 4},
     [PG_PAE] = {{21, 12}, 2, 9, 8}, /* below the PDPTE registers */
     [PG_64] = {{39, 30, 21, 12}, 4, 9, 8},
@@ -174,8 +171,8 @@ static unsigned walk_start(struct cpu *c, uint64_t la, enum paging mode, uint64_
                            uint64_t *table_hpa, uint32_t *perm)
 {
     struct mmu *m = c->mmu;
-    const unsigned levels = modes[mode].levels;
-    const unsigned region = modes[mode].shift[levels - 2];
+    const unsigned levels = paging_levels[mode].levels;
+    const unsigned region = paging_levels[mode].shift[levels - 2];
     const struct ps_entry *p = &m->pde[(la >> region) & (PS_PDE - 1)];
     if (p->serial == m->as->ps_serial && p->region == la >> region) {
         *table_gpa = p->gpa;
@@ -243,7 +240,8 @@ static enum walk_status walk_tables(struct cpu *c, uint64_t la, enum paging mode
                                     unsigned flags, struct walk *w)
 {
     const bool peek = flags & WF_PEEK;
-    const unsigned esize = modes[mode].esize, index_mask = (1u << modes[mode].bits) - 1;
+    const unsigned esize = paging_levels[mode].esize,
+                   index_mask = (1u << paging_levels[mode].bits) - 1;
     struct level lv[5];
     unsigned n = 0;
     uint64_t table, table_hpa;
@@ -252,7 +250,7 @@ static enum walk_status walk_tables(struct cpu *c, uint64_t la, enum paging mode
     if (mode == PG_PAE && !(c->pdpte[la >> 30 & 3] & PTE_P))
         return page_fault(c, w, acc, 0);
     for (unsigned level = walk_start(c, la, mode, &table, &table_hpa, &perm);; level++) {
-        const unsigned shift = modes[mode].shift[level];
+        const unsigned shift = paging_levels[mode].shift[level];
         struct level *l = &lv[n++];
         const unsigned off = (unsigned)(la >> shift & index_mask) * esize;
         l->gpa = table + off;

@@ -18,6 +18,7 @@
 
 #include "core/bus.h"
 #include "cpu/decode/decode.h"
+#include "cpu/timing/timing.h"
 #include "lib/log.h"
 #include "mmu/mmu.h"
 
@@ -34,6 +35,13 @@ struct engine *engine_new(struct ram *ram)
     e->ram = ram;
     e->fast = e->fuse = e->link = e->dead_flags = true;
     return e;
+}
+
+/* Each block is left to the run loop, which keeps the accounts. */
+void engine_use_timing(struct engine *e)
+{
+    e->timed = true;
+    e->link = e->fuse = false;
 }
 
 void engine_free(struct engine *e)
@@ -243,9 +251,10 @@ void engine_forget_page(struct cpu *c, uint64_t la)
     }
 }
 
-static size_t block_size(unsigned n)
+static size_t block_size(const struct engine *e, unsigned n)
 {
-    return sizeof(struct block) + (n + 1) * sizeof(struct insn);
+    return sizeof(struct block) + (n + 1) * sizeof(struct insn) +
+           (e->timed ? timing_costs_size(n) : 0);
 }
 
 /* Call fn for each block of a half. */
@@ -254,7 +263,7 @@ static void half_each(struct engine *e, unsigned half, void (*fn)(struct engine 
     uint8_t *p = e->arena + half * (size_t)(ARENA_SIZE / 2), *end = p + e->used[half];
     while (p < end) {
         struct block *b = (struct block *)p;
-        p += block_size(b->room);
+        p += block_size(e, b->room);
         fn(e, b);
     }
 }
@@ -292,7 +301,7 @@ void engine_flush(struct engine *e)
 /* Room for a block of the greatest size; the unused rest is given back by arena_commit. */
 static struct block *arena_open(struct engine *e)
 {
-    if (e->used[e->half] + block_size(BLOCK_MAX_INSNS) > ARENA_SIZE / 2) {
+    if (e->used[e->half] + block_size(e, BLOCK_MAX_INSNS) > ARENA_SIZE / 2) {
         e->half ^= 1;
         half_clear(e, e->half);
     }
@@ -302,18 +311,18 @@ static struct block *arena_open(struct engine *e)
 static void arena_commit(struct engine *e, struct block *b)
 {
     b->room = (uint8_t)b->n;
-    e->used[e->half] += block_size(b->n);
+    e->used[e->half] += block_size(e, b->n);
     struct block **slot = &e->hash[hash_of(b->key, b->mode)];
     b->hash_next = *slot;
     *slot = b;
 }
 
 /* Move a block built at the arena's end into the memory of a dead one of its address. */
-static struct block *reuse(struct block *dead, const struct block *b)
+static struct block *reuse(const struct engine *e, struct block *dead, const struct block *b)
 {
     struct block *const hash_next = dead->hash_next;
     const uint8_t room = dead->room;
-    memcpy(dead, b, block_size(b->n));
+    memcpy(dead, b, block_size(e, b->n));
     dead->hash_next = hash_next;
     dead->room = room;
     return dead;
@@ -427,7 +436,7 @@ struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_
             break;
         i->idx = (uint8_t)b->n++;
         off += i->len;
-        if (insn_ends(i))
+        if (insn_ends(i) || (e->timed && timing_ends_at(off)))
             break;
     }
     if (b->n == 0) {
@@ -439,9 +448,11 @@ struct block *block_build(struct cpu *c, uint64_t la, uint64_t hpa, const uint8_
     b->start_off = (uint16_t)start;
     b->granules = granule_mask(start, off > 4096 ? 4095 : off - 1);
     end_block(b, off);
+    if (e->timed)
+        timing_block_built(b);
     struct block *dead = find_dead(e, hpa, c->mode, b->n);
     if (dead)
-        b = reuse(dead, b);
+        b = reuse(e, dead, b);
     else
         arena_commit(e, b);
     fast_assign(e, b);

@@ -35,6 +35,7 @@ struct jump_entry {
 struct engine {
     /* configuration: optimisations, all on by default; results are equal with any setting */
     bool fast, fuse, link, dead_flags;
+    bool timed; /* blocks carry the cycles of the cycle model (cpu/timing); engine_use_timing */
     /* wiring */
     struct ram *ram;
     struct cpu *cpus[ENGINE_LPS];
@@ -54,7 +55,7 @@ struct engine {
     bool stepping, step_tf, step_rf, step_non_root;
     uint8_t step_shadow;
     uint64_t step_next; /* address of the instruction behind it */
-    unsigned faults; /* in a row */
+    unsigned faults;    /* in a row */
 };
 
 static inline struct block *step_block(struct engine *e)

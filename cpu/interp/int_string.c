@@ -8,6 +8,7 @@
  * iterations gives the same result and serves all other cases.
  */
 #include "cpu/interp/ops.h"
+#include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx.h"
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
@@ -155,15 +156,19 @@ static void again(struct cpu *c, const struct insn *i, const struct str *s, bool
 static bool iterate(struct cpu *c, const struct insn *i, const struct str *s, iter_fn *iter,
                     uint64_t n)
 {
-    while (n--) {
-        const bool goes = iter(c, i, s);
+    uint64_t done = 0;
+    bool goes = true;
+    while (goes && done < n) {
+        goes = iter(c, i, s);
         count_down(c, s, 1);
-        if (!goes)
-            return false;
+        done++;
         if (c->attn & ~c->attn_seen)
-            return true; /* a device wants attention: an early end of the chunk */
+            break; /* a device wants attention: an early end of the chunk */
     }
-    return true;
+    if (c->timing)
+        timing_cycles(c, iter == iter_movs || iter == iter_stos ? done * s->size / TIMING_REP_BYTES
+                                                                : done * TIMING_REP_COMPARE);
+    return goes;
 }
 
 static bool repeated(const struct insn *i)
@@ -202,8 +207,11 @@ static uint8_t *run_code(struct cpu *c, const struct str *s, uint64_t la, uint64
     return ram_host(c->ram, v.hpa);
 }
 
+/* The cycle model wants to see each access. */
 static bool bulk_allowed(const struct cpu *c)
 {
+    if (c->timing)
+        return false;
     return cpu_code64(c) || (c->mode & MODE_FLAT);
 }
 

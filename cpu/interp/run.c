@@ -14,6 +14,7 @@
 #include "cpu/interp/fast.h"
 #include "cpu/sys/pmu.h"
 #include "cpu/sys/sys.h"
+#include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx.h"
 #include "mmu/mmu.h"
 
@@ -86,12 +87,13 @@ static void step_end(struct cpu *c)
         event_debug_trap(c, DR6_BS);
 }
 
-static const struct insn *step_fetch(struct cpu *c, uint64_t la)
+static const struct insn *step_fetch(struct cpu *c, uint64_t la, uint64_t *hpa_)
 {
     struct engine *e = c->engine;
     void *host = NULL;
     const uint64_t page = mmu_fetch_page(c, la, &host);
     const unsigned off = la & 4095;
+    *hpa_ = page + off;
     const struct block *b = host ? block_find(e, page + off, c->mode) : NULL;
     if (!b && host && c->shadow) /* STI, MOV SS: it comes this way each time */
         b = block_build(c, la, page + off, (const uint8_t *)host + off);
@@ -107,7 +109,8 @@ static const struct insn *step_fetch(struct cpu *c, uint64_t la)
 
 static void step_one(struct cpu *c, uint64_t la)
 {
-    const struct insn *i = step_fetch(c, la);
+    uint64_t hpa_;
+    const struct insn *i = step_fetch(c, la, &hpa_);
     const bool is64 = cpu_code64(c);
     step_begin(c);
     c->r[R_PAGE] = c->rip - (la & 4095);
@@ -116,6 +119,8 @@ static void step_one(struct cpu *c, uint64_t la)
     c->cur = i;
     c->in_insn = true;
     c->budget--;
+    if (c->timing)
+        timing_step_begin(c, i, la, hpa_);
     if (insn_ends(i)) {
         c->rip = next;
         insn_sem(i)(c, i);
@@ -125,6 +130,8 @@ static void step_one(struct cpu *c, uint64_t la)
     }
     c->cur = NULL;
     c->in_insn = false;
+    if (c->timing)
+        timing_step_end(c, i);
     step_end(c);
 }
 
@@ -319,7 +326,7 @@ static bool advance(struct cpu *c, struct block *from)
     const uint64_t la = code_la(c);
     const bool over = c->dbg.resume_over;
     c->dbg.resume_over = false;
-    if (must_step(c, la) || near_limit(c, la)) {
+    if (must_step(c, la) || near_limit(c, la) || (c->timing && timing_in_stretch(c))) {
         if (debugger_before(c, la, over))
             return true;
         if (c->dr[7] & 0xff)
@@ -330,6 +337,8 @@ static bool advance(struct cpu *c, struct block *from)
     struct block *b = lookup(c, la);
     if (b && from)
         connect(c, from, b, la);
+    if (b && c->timing)
+        timing_enter(c, b, la);
     if (!b)
         step_one(c, la);
     else if (c->budget < b->n)
@@ -370,17 +379,62 @@ static enum cpu_stop run_loop(struct cpu *c)
     }
 }
 
+/* The same with a cycle model: it keeps its accounts between blocks, and the slice also ends when
+ * the time of the next event has come. */
+static enum cpu_stop run_timed(struct cpu *c)
+{
+    for (;;) {
+        c->link_from = NULL;
+        c->attn &= ~(uint32_t)ATTN_CODE;
+        if ((c->attn & ATTN_PMU) || (c->pmu_on && !timing_in_stretch(c) && pmu_model_due(c)))
+            pmu_poll(c);
+        if (c->attn & ATTN_STOP) {
+            c->attn &= ~(uint32_t)ATTN_STOP;
+            return c->dbg.hit_kind == 2 ? CPU_STOP_BREAK : CPU_STOP_KICK;
+        }
+        if (c->budget <= 0) {
+            if (c->icount_end - (uint64_t)c->budget >= c->slice_end)
+                return CPU_STOP_BUDGET;
+            c->attn |= ATTN_PMU;
+            continue;
+        }
+        if (timing_due(c))
+            return CPU_STOP_BUDGET;
+        if ((c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c)) {
+            timing_new_stretch(c);
+            continue;
+        }
+        if (c->activity != CPU_ACTIVE)
+            return c->activity == CPU_SHUTDOWN ? CPU_STOP_SHUTDOWN : CPU_STOP_IDLE;
+        c->attn_seen = c->attn;
+        const bool stopped = advance(c, NULL);
+        timing_left(c);
+        if (stopped)
+            return CPU_STOP_BREAK;
+        c->engine->faults = 0;
+    }
+}
+
 /* Back from an instruction by longjmp. */
 static void left(struct cpu *c, int why)
 {
     struct engine *e = c->engine;
-    if (c->cur) {
-        const struct block *b = insn_block(c->cur);
-        c->budget += b->n - c->cur->idx - (why == LEAVE_RETIRED);
+    const struct insn *const i = c->cur;
+    if (c->timing)
+        timing_abort(c);
+    if (i) {
+        const struct block *b = insn_block(i);
+        c->budget += b->n - i->idx - (why == LEAVE_RETIRED);
         c->cur = NULL;
     }
     c->in_insn = false;
     c->link_from = NULL;
+    if (c->timing) {
+        timing_left(c);
+        if (i && e->stepping && why == LEAVE_RETIRED)
+            timing_step_end(c, i);
+        timing_new_stretch(c);
+    }
     if (e->stepping && why == LEAVE_RETIRED)
         step_end(c);
     e->stepping = false;
@@ -420,5 +474,5 @@ enum cpu_stop cpu_run(struct cpu *c, uint64_t insns)
     const int why = setjmp(c->leave);
     if (why)
         left(c, why);
-    return run_loop(c);
+    return c->timing ? run_timed(c) : run_loop(c);
 }

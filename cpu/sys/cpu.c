@@ -10,6 +10,7 @@
 #include "cpu/sys/cpuid.h"
 #include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
+#include "cpu/timing/timing.h"
 
 #define SIGNATURE 0x206a7u /* CPUID 1 EAX, in EDX after reset */
 
@@ -59,6 +60,7 @@ void cpu_free(struct cpu *c)
         return;
     vmx_free(c->vmx);
     mmu_free(c->mmu);
+    timing_free(c->timing);
     free(c);
 }
 
@@ -136,6 +138,8 @@ void cpu_reset(struct cpu *c)
         c->tsc_offset = -(int64_t)cpu_tsc(c);
     c->sipi_vector = 0;
     fields_reset(c, cpu_ext_fields);
+    if (c->timing)
+        timing_reset(c->timing);
     vmx_reset(c);
     pmu_reset(c);
     reset_common(c);
@@ -202,5 +206,7 @@ uint64_t cpu_hash(const struct cpu *c, uint64_t seed)
     h = fields_hash_changed(c, cpu_ext_fields, h);
     for (unsigned n = 0; n < 3; n++)
         h = (h ^ extra[n]) * 0x9e3779b97f4a7c15ull;
+    if (c->timing)
+        h = timing_hash(c->timing, h);
     return vmx_hash(c, h);
 }

@@ -7,6 +7,7 @@
 
 #include "cpu/sys/cpuid.h"
 #include "cpu/sys/pmu.h"
+#include "cpu/timing/timing.h"
 #include "cpu/sys/sys_int.h"
 #include "cpu/sys/xsave.h"
 
@@ -77,8 +78,14 @@ static void leaf_1(const struct cpu *c, uint32_t r[4])
 
 static void leaf_4(const struct cpu *c, uint32_t sub, uint32_t r[4])
 {
-    if (sub <= 2 && c->lp_count > 1)
-        r[EAX] |= ((1u << id_bits(c->lp_count)) - 1) << 26;
+    const unsigned others = (1u << id_bits(c->lp_count)) - 1;
+    if (c->timing && sub == 3) { /* the L3 of the cycle model */
+        r[EAX] = 0x163 | others << 14;
+        r[EBX] = (TIMING_L3_WAYS - 1) << 22 | 63;
+        r[ECX] = TIMING_L3_SETS - 1;
+    }
+    if (c->lp_count > 1 && (r[EAX] & 0x1f))
+        r[EAX] |= others << 26;
 }
 
 /* Levels: one thread a core; all cores in one package. */
@@ -138,7 +145,7 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         break;
     case 0xa:
         if (cpu_has(c, F_PMU))
-            pmu_cpuid(r);
+            pmu_cpuid(c, r);
         break;
     case 0xb:
         leaf_b(c, sub, r);
@@ -154,6 +161,8 @@ void cpuid_query(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t r[4]
         break;
     case 0x16:
         r[EAX] = r[EBX] = (uint32_t)(c->tsc_hz / 1000000u);
+        if (c->timing)
+            r[EBX] = TIMING_CYCLES_PER_NS * 1000;
         r[ECX] = 100;
         break;
     case 0x80000001:

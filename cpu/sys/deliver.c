@@ -8,6 +8,7 @@
  * Not modelled: VME interrupt redirection (not announced), shadow stacks.
  */
 #include "cpu/sys/sys_int.h"
+#include "cpu/timing/timing.h"
 
 struct event {
     int vector;
@@ -197,6 +198,7 @@ void event_deliver(struct cpu *c, int vector, enum event_type type, bool has_err
 {
     struct event e = {.vector = vector, .type = type, .has_err = has_err, .err = err};
     e.ext = !is_software(&e);
+    timing_stall(c, TIMING_STALL_EVENT);
     e.flags = (uint32_t)cpu_rflags(c) & ~(uint32_t)FL_RF;
     if (type == EVT_HW_EXC && vector != EXC_DB && vector != EXC_DF && vector != EXC_MC)
         e.flags |= FL_RF;

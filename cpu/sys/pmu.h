@@ -24,7 +24,9 @@ void pmu_poll(struct cpu *c);
 /* A branch has retired (MODE_COUNT). */
 void pmu_branch(struct cpu *c);
 void pmu_reset(struct cpu *c);
-void pmu_cpuid(uint32_t r[4]); /* leaf 10, version bits apart */
+void pmu_cpuid(const struct cpu *c, uint32_t r[4]); /* leaf 10, version bits apart */
+/* With a cycle model, between stretches: has a counter overflowed that interrupts? */
+bool pmu_model_due(struct cpu *c);
 
 /* false: #GP(0) */
 bool pmu_msr_read(struct cpu *c, uint32_t msr, uint64_t *v);

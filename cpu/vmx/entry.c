@@ -6,6 +6,7 @@
  * boundary: delivery may fault or exit, and must not look like part of VMLAUNCH.
  * Not modelled: entry to SMM, controls not announced.
  */
+#include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx_int.h"
 
 #include "cpu/vmx/state.h"
@@ -78,6 +79,7 @@ static bool load_guest_msrs(struct cpu *c, const struct vmcs *v, uint64_t *faile
     for (uint32_t n = 0; n < v->entry_msr_load_count; n++) {
         struct vmx_msr_entry e;
         *failed = n + 1ull;
+        timing_stall(c, TIMING_STALL_VM_MSR);
         if (n >= VMX_MSR_LIST_MAX ||
             !ram_read(c->ram, hpa(v->entry_msr_load_addr + 16ull * n), &e, sizeof e) ||
             !vmx_msr_list_value_ok(c, &e, false) || !msr_write(c, e.index, e.value))
@@ -124,6 +126,7 @@ _Noreturn void vmx_enter(struct cpu *c, bool launch)
     const struct vmcs *v = &x->vmcs;
     uint64_t qual = 0;
 
+    timing_stall(c, TIMING_STALL_VM_ENTRY);
     x->proc2 = v->proc_ctl & VMX_PROC_SECONDARY ? v->proc2_ctl : 0;
     x->host_nmi_masked = c->nmi_masked;
     if (x->dirty) {

@@ -6,6 +6,7 @@
  * path copies no pages and flushes nothing: contexts of the soft TLB carry VPID and EPTP.
  * Not modelled: SMM, performance-counter and other controls not announced.
  */
+#include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx_int.h"
 
 #include "cpu/vmx/state.h"
@@ -36,6 +37,7 @@ static void store_msrs(struct cpu *c, const struct vmcs *v)
         const uint64_t pa = v->exit_msr_store_addr + 16ull * n;
         struct vmx_msr_entry e;
         uint64_t value;
+        timing_stall(c, TIMING_STALL_VM_MSR);
         if (!msr_entry_ld(c, pa, &e) || !vmx_msr_list_value_ok(c, &e, true) ||
             !msr_read(c, e.index, &value))
             vmx_abort(c, 1);
@@ -47,6 +49,7 @@ static void load_host_msrs(struct cpu *c, const struct vmcs *v)
 {
     for (uint32_t n = 0; n < v->exit_msr_load_count; n++) {
         struct vmx_msr_entry e;
+        timing_stall(c, TIMING_STALL_VM_MSR);
         if (!msr_entry_ld(c, v->exit_msr_load_addr + 16ull * n, &e) ||
             !vmx_msr_list_value_ok(c, &e, false) || !msr_write(c, e.index, e.value))
             vmx_abort(c, 4);
@@ -254,6 +257,7 @@ _Noreturn void vmx_exit_now(struct cpu *c, const struct vmx_exit_info *e)
     if (e->reason < VMX_EXIT_COUNT)
         x->exits[e->reason]++;
     c->st.exits++;
+    timing_stall(c, TIMING_STALL_VM_EXIT);
     set_information(c, e);
     save_guest(c, rflags);
     vmx_timer_stop(c);
@@ -288,6 +292,7 @@ _Noreturn void vmx_entry_failed(struct cpu *c, uint32_t reason, uint64_t qual)
     x->vmcs.idt_vec_info = 0;
     x->exits[reason]++;
     c->st.exits++;
+    timing_stall(c, TIMING_STALL_VM_EXIT);
     if (trace_on(c->trace, TP_vmx_entry_fail))
         trace_emit(c->trace, TP_vmx_entry_fail, (uint8_t)c->index, cpu_icount(c),
                    clock_now(c->clock), reason, qual, x->last_check, 0, 0, 0);

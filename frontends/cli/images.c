@@ -282,6 +282,7 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
         return err->code;
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);
+    cfg->time = strcmp(opt_text(o, OPT_ID_TIME), "block") ? MACHINE_TIME_INSN : MACHINE_TIME_BLOCK;
     cfg->quantum = opt_number(o, OPT_ID_QUANTUM);
     cfg->cpu_model = opt_text(o, OPT_ID_CPU);
     cfg->seed = opt_number(o, OPT_ID_SEED);

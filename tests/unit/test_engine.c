@@ -9,6 +9,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/interp/engine.h"
+#include "cpu/timing/timing.h"
 #include "tests/lib/rig.h"
 
 #define CODE     0x10000ull
@@ -395,6 +396,62 @@ START_TEST(every_optimisation_can_be_off_with_the_same_result)
 }
 END_TEST
 
+/* Ways to look at a program while it runs. */
+enum look { LOOK_NOT, LOOK_STEP, LOOK_BREAK, LOOK_WATCH };
+
+static uint64_t run_timed(const struct gen *g, uint64_t slice, enum look look, uint64_t *ticks)
+{
+    struct rig r = machine();
+    struct timing_shared *const shared = timing_shared_new();
+    const uint64_t bp[] = {CODE + 40, CODE + 200};
+    struct cpu_watch watch[] = {{DATA + 0x100, 0x200, 3}};
+    ck_assert(timing_attach(r.c, shared));
+    engine_use_timing(r.engine);
+    load(&r, CODE, g->buf, g->n);
+    for (unsigned n = 0; n < 16; n++)
+        r.c->r[n] = n * 0x123456789abcdefull;
+    r.c->r[R_BX] = DATA;
+    r.c->r[R_SP] = STACK;
+    r.c->dbg.bp = bp;
+    r.c->dbg.bp_count = look == LOOK_BREAK ? 2 : 0;
+    r.c->dbg.watch = watch;
+    r.c->dbg.watch_count = look == LOOK_WATCH;
+    r.c->dbg.step = look == LOOK_STEP;
+    r.c->attn |= look ? ATTN_DEBUG : 0;
+    mmu_watch_changed(r.c);
+    while (r.c->activity == CPU_ACTIVE) {
+        ck_assert_int_ne(cpu_run(r.c, slice), CPU_STOP_SHUTDOWN);
+        r.c->dbg.resume_over = r.c->dbg.hit_kind == 1;
+        r.c->dbg.hit_kind = 0;
+    }
+    *ticks = timing_ticks(r.c);
+    const uint64_t h = timing_shared_hash(shared, cpu_hash(r.c, 1));
+    rig_free(&r);
+    timing_shared_free(shared);
+    return h;
+}
+
+START_TEST(modelled_time_is_the_same_in_any_slices_and_under_a_debugger)
+{
+    static const struct {
+        uint64_t slice;
+        enum look look;
+    } ways[] = {{1u << 20, LOOK_NOT},  {1000, LOOK_NOT},       {17, LOOK_NOT},        {1, LOOK_NOT},
+                {1u << 20, LOOK_STEP}, {1u << 20, LOOK_BREAK}, {1u << 20, LOOK_WATCH}};
+    static struct gen g;
+    gen_program(&g, (uint32_t)_i * 7919u + 1, 20u + (unsigned)_i * 37 % 900);
+    uint64_t want_ticks, want = run_timed(&g, ways[0].slice, ways[0].look, &want_ticks);
+    ck_assert_uint_gt(want_ticks, 0);
+    for (unsigned k = 1; k < sizeof ways / sizeof ways[0]; k++) {
+        uint64_t ticks;
+        const uint64_t got = run_timed(&g, ways[k].slice, ways[k].look, &ticks);
+        ck_assert_msg(ticks == want_ticks, "program %d, way %u: %llu ticks, not %llu", _i, k,
+                      (unsigned long long)ticks, (unsigned long long)want_ticks);
+        ck_assert_msg(got == want, "program %d, way %u: another hash", _i, k);
+    }
+}
+END_TEST
+
 START_TEST(breakpoints_stop_exactly_and_other_pages_run_on)
 {
     struct rig r = machine();
@@ -451,6 +508,7 @@ int main(void)
     tcase_add_test(t, calls_across_pages_follow_every_change_of_the_mapping);
     tcase_add_test(t, rep_movsb_copies_and_counts_a_chunk_as_one);
     tcase_add_loop_test(t, every_optimisation_can_be_off_with_the_same_result, 0, 60);
+    tcase_add_loop_test(t, modelled_time_is_the_same_in_any_slices_and_under_a_debugger, 0, 12);
     tcase_add_test(t, breakpoints_stop_exactly_and_other_pages_run_on);
     tcase_add_test(t, chains_do_not_grow_the_host_stack);
     suite_add_tcase(s, t);
