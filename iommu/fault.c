@@ -82,12 +82,16 @@ void vtd_faults_changed(struct vtd *v)
 
 /* ---- recording ---- */
 
-static void record(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t low, bool read)
+static void trace(const struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t low, bool read)
 {
-    const unsigned n = v->next_record, at = record_at(n);
     if (trace_on(v->cfg.trace, TP_iommu_fault))
         trace_emit(v->cfg.trace, TP_iommu_fault, 0, 0, clock_now(v->cfg.clock), rid, reason, low,
                    !read, 0, 0);
+}
+
+static void record(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t low, bool read)
+{
+    const unsigned n = v->next_record, at = record_at(n);
     if (vtd_get32(v, VTD_FSTS) & VTD_FSTS_PFO)
         return;
     if (is_used(v, n)) {
@@ -105,17 +109,24 @@ static void record(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t 
     vtd_raise_status(v, bits);
 }
 
-void vtd_record(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t where, bool to_write)
+void vtd_block_access(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t where,
+                      bool to_write, bool quiet)
 {
     LOG_GUEST("vtd", "DMA %s of %02x:%02x.%x at 0x%llx blocked: reason %02xh",
               to_write ? "write" : "read", rid >> 8, rid >> 3 & 31, rid & 7,
               (unsigned long long)where, reason);
-    record(v, rid, reason, where & VTD_ADDRESS, !to_write);
+    trace(v, rid, reason, where & VTD_ADDRESS, !to_write);
+    if (!quiet)
+        record(v, rid, reason, where & VTD_ADDRESS, !to_write);
 }
 
-void vtd_record_interrupt(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint32_t index)
+void vtd_block_interrupt(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint32_t index,
+                         bool quiet)
 {
+    const uint64_t low = (uint64_t)index << VTD_FRCD_INDEX_SHIFT;
     LOG_GUEST("vtd", "interrupt of %02x:%02x.%x, index %u, blocked: reason %02xh", rid >> 8,
               rid >> 3 & 31, rid & 7, index, reason);
-    record(v, rid, reason, (uint64_t)index << VTD_FRCD_INDEX_SHIFT, false);
+    trace(v, rid, reason, low, false);
+    if (!quiet)
+        record(v, rid, reason, low, false);
 }

@@ -19,8 +19,7 @@ static const struct vtd_context *context_of(struct vtd *v, uint16_t rid, uint64_
     struct vtd_context c = {.quiet = false};
     const enum vtd_fault reason = vtd_find_context(v, rid, &c);
     if (reason) {
-        if (!c.quiet)
-            vtd_record(v, rid, reason, at, to_write);
+        vtd_block_access(v, rid, reason, at, to_write, c.quiet);
         return NULL;
     }
     *e = (struct vtd_context_entry){true, rid, c};
@@ -44,8 +43,7 @@ bool vtd_translate(void *vtd, uint16_t rid, iova_t at, bool to_write, hpa_t *to,
         struct vtd_page p;
         const enum vtd_fault reason = vtd_walk(v, c, at.v, to_write, &p);
         if (reason) {
-            if (!c->quiet)
-                vtd_record(v, rid, reason, at.v, to_write);
+            vtd_block_access(v, rid, reason, at.v, to_write, c->quiet);
             return false;
         }
         *e = (struct vtd_iotlb_entry){true, c->domain, number, p};

@@ -122,7 +122,7 @@ void vtd_remap(void *vtd, uint16_t rid, uint64_t address, uint32_t data)
         const bool blocked = (status & VTD_G_IRE) &&
                              (!(status & VTD_G_CFI) || (v->irta & VTD_IRTA_EIME));
         if (blocked) {
-            vtd_record_interrupt(v, rid, VTD_F_IR_COMPATIBILITY, 0);
+            vtd_block_interrupt(v, rid, VTD_F_IR_COMPATIBILITY, 0, false);
         } else {
             const struct msi_sink s = apic_net_msi(v->cfg.net);
             s.send(s.opaque, rid, address, data);
@@ -132,12 +132,12 @@ void vtd_remap(void *vtd, uint16_t rid, uint64_t address, uint32_t data)
     if (address & VTD_MSI_SHV) {
         index += data & 0xffff;
         if (data >> 16) {
-            vtd_record_interrupt(v, rid, VTD_F_IR_REQUEST_RESERVED, index);
+            vtd_block_interrupt(v, rid, VTD_F_IR_REQUEST_RESERVED, index, false);
             return;
         }
     }
     struct irte e = {0, 0};
     const enum vtd_fault reason = remap(v, rid, index, &e);
-    if (reason && !(e.lo & VTD_IRTE_FPD))
-        vtd_record_interrupt(v, rid, reason, index);
+    if (reason)
+        vtd_block_interrupt(v, rid, reason, index, e.lo & VTD_IRTE_FPD);
 }

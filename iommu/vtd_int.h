@@ -102,8 +102,12 @@ void vtd_drop_pages(struct vtd *v, unsigned granularity, uint16_t domain, uint64
 void vtd_run_queue(struct vtd *v);
 
 /* fault.c */
-void vtd_record(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t where, bool to_write);
-void vtd_record_interrupt(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint32_t index);
+/* What is blocked is logged and traced, and recorded for software unless it said that it does not
+ * want to know (quiet: FPD). */
+void vtd_block_access(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint64_t where,
+                      bool to_write, bool quiet);
+void vtd_block_interrupt(struct vtd *v, uint16_t rid, enum vtd_fault reason, uint32_t index,
+                         bool quiet);
 void vtd_raise_status(struct vtd *v, uint32_t bits); /* FSTS, with the fault event */
 void vtd_faults_changed(struct vtd *v);              /* software cleared some */
 void vtd_event(struct vtd *v, unsigned control); /* VTD_FECTL or VTD_IECTL: its message is due */
