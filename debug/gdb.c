@@ -525,6 +525,7 @@ void gdb_free(struct gdb *g)
 {
     if (!g)
         return;
+    detach(g); /* the LPs point to its breakpoints */
     gdb_conn_close(&g->conn);
     free(g);
 }

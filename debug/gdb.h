@@ -23,7 +23,7 @@ struct machine;
 
 /* Listen on "PORT" (localhost), "HOST:PORT" or "unix:PATH". */
 struct gdb *gdb_new(struct machine *m, const char *where, struct err *err);
-void gdb_free(struct gdb *g);
+void gdb_free(struct gdb *g); /* before the machine */
 
 /* Serve what has arrived; wait at most timeout_ms for something. */
 void gdb_poll(struct gdb *g, int timeout_ms);

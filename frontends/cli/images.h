@@ -68,7 +68,7 @@ enum image_kind image_kind_of(const uint8_t *bytes, size_t size);
 /* Of a file, by its first 64 KiB; IMAGE_UNKNOWN when it cannot be read. */
 enum image_kind image_kind_of_file(const char *path);
 
-/* Parse one --vm value. */
+/* Parse one --vm value; vm_spec_free takes it back, also after an error. */
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err);
 void vm_spec_free(struct vm_spec *vm);
 

@@ -20,8 +20,8 @@ static void command_line(char *text)
     for (unsigned i = 0; i < opt_list_count(&o, OPT_ID_VM); i++) {
         struct vm_spec vm;
         err_clear(&err);
-        if (vm_spec_parse(&vm, opt_list(&o, OPT_ID_VM, i), i, &err) == 0)
-            vm_spec_free(&vm);
+        vm_spec_parse(&vm, opt_list(&o, OPT_ID_VM, i), i, &err);
+        vm_spec_free(&vm);
     }
 }
 
