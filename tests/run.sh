@@ -7,8 +7,9 @@ set -u
 VITRINE=$BUILD/vitrine
 export BUILD SRC VITRINE CROSS FULL
 export CK_VERBOSITY="${CK_VERBOSITY:-normal}" CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-300}"
+LSAN_OPTIONS=suppressions=$SRC/tests/lib/lsan.supp:print_suppressions=0
 LC_ALL=C
-export LC_ALL
+export LSAN_OPTIONS LC_ALL
 
 passed=0 failed=0 skipped=0
 bad=
