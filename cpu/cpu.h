@@ -299,7 +299,9 @@ void mmu_update_ctx(struct cpu *c);
 uint64_t cpu_rflags(const struct cpu *c);
 void cpu_set_rflags(struct cpu *c, uint64_t value); /* raw, no checks; updates mode/ctx/attn */
 
-uint64_t cpu_tsc(const struct cpu *c); /* what RDTSC reads outside VMX offsets */
+uint64_t cpu_tsc(const struct cpu *c);     /* what RDTSC reads outside VMX offsets */
+uint64_t cpu_raw_tsc(const struct cpu *c); /* ticks since power-on, whatever was written to it */
+uint64_t cpu_tsc_ticks(const struct cpu *c, uint64_t ns); /* of so much virtual time */
 
 /* After a change of mode, ctx or code_gen. `guest` names the set of global translations in use. */
 static inline void cpu_jump_keys(struct cpu *c, unsigned guest)

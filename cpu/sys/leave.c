@@ -60,14 +60,21 @@ void cpu_set_rflags(struct cpu *c, uint64_t value)
         mmu_update_ctx(c);
 }
 
-/* ticks = ns * hz / 10^9 without overflow */
+/* ns * hz / 10^9 without overflow */
+uint64_t cpu_tsc_ticks(const struct cpu *c, uint64_t ns)
+{
+    if (c->tsc_hz == 1000000000u)
+        return ns;
+    const uint64_t s = ns / 1000000000u, rest = ns % 1000000000u;
+    return s * c->tsc_hz + rest * (c->tsc_hz / 1000u) / 1000000u;
+}
+
+uint64_t cpu_raw_tsc(const struct cpu *c)
+{
+    return cpu_tsc_ticks(c, c->clock ? clock_now(c->clock) : 0);
+}
+
 uint64_t cpu_tsc(const struct cpu *c)
 {
-    const uint64_t ns = c->clock ? clock_now(c->clock) : 0;
-    uint64_t ticks = ns;
-    if (c->tsc_hz != 1000000000u) {
-        const uint64_t s = ns / 1000000000u, rest = ns % 1000000000u;
-        ticks = s * c->tsc_hz + rest * (c->tsc_hz / 1000u) / 1000000u;
-    }
-    return ticks + (uint64_t)c->tsc_offset;
+    return cpu_raw_tsc(c) + (uint64_t)c->tsc_offset;
 }

@@ -139,12 +139,11 @@ static void count(struct cpu *c, unsigned mask, uint64_t by)
 static uint64_t model_count(struct cpu *c, enum model m)
 {
     const struct timing_counts *const k = timing_counts(c->timing);
-    const uint64_t ns = timing_ticks(c) / TIMING_TICKS_PER_NS;
     switch (m) {
     case MODEL_CYCLES:
         return timing_ticks(c) / TIMING_TICKS_PER_CYCLE;
     case MODEL_REFERENCE: /* at the rate of the TSC */
-        return ns / 1000000000u * c->tsc_hz + ns % 1000000000u * (c->tsc_hz / 1000u) / 1000000u;
+        return cpu_tsc_ticks(c, timing_ticks(c) / TIMING_TICKS_PER_NS);
     case MODEL_LLC_REFERENCES:
         return k->llc_references;
     case MODEL_LLC_MISSES:

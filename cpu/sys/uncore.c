@@ -38,15 +38,9 @@ static struct cpu_uncore *package(struct cpu *c)
     return c->peers ? &c->peers[0]->uncore : &c->uncore;
 }
 
-/* Ticks of the TSC since power-on, whatever the guest has written to it. */
-static uint64_t ticks(struct cpu *c)
-{
-    return cpu_tsc(c) - (uint64_t)c->tsc_offset;
-}
-
 static void sync(struct cpu *c, struct cpu_uncore *u)
 {
-    const uint64_t now = ticks(c);
+    const uint64_t now = cpu_raw_tsc(c);
     if (now < u->at) /* another processor, whose turn is not as far */
         return;
     const uint64_t passed = now - u->at;

@@ -181,7 +181,7 @@ _Noreturn void vmx_nmi(struct cpu *c)
 
 static uint64_t timer_now(const struct cpu *c)
 {
-    return vmx_raw_tsc(c) >> VMX_TIMER_SHIFT;
+    return cpu_raw_tsc(c) >> VMX_TIMER_SHIFT;
 }
 
 static void timer_fire(void *opaque, uint64_t now_ns)

@@ -74,7 +74,7 @@ void vmx_intercept_pause(struct cpu *c)
         vmx_exit(c, VMX_EXIT_PAUSE, 0);
     if (!(x->proc2 & VMX_PROC2_PLE) || c->cpl > 0)
         return;
-    const uint64_t now = vmx_raw_tsc(c);
+    const uint64_t now = cpu_raw_tsc(c);
     if (now - x->ple_last > x->vmcs.ple_gap)
         x->ple_first = now;
     x->ple_last = now;

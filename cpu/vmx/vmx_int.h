@@ -25,11 +25,6 @@ static inline void vmx_phys_st(const struct cpu *c, uint64_t pa, unsigned size, 
     ram_write(c->ram, hpa(pa), &v, size);
 }
 
-static inline uint64_t vmx_raw_tsc(const struct cpu *c)
-{
-    return cpu_tsc(c) - (uint64_t)c->tsc_offset;
-}
-
 /* VMsucceed, VMfailInvalid, VMfailValid (SDM 3C 31.2) on the lazy flags. */
 static inline void vmx_set_flags(struct cpu *c, uint32_t flags)
 {
