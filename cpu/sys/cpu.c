@@ -12,8 +12,6 @@
 #include "cpu/sys/sys_int.h"
 #include "cpu/timing/timing.h"
 
-#define SIGNATURE 0x206a7u /* CPUID 1 EAX, in EDX after reset */
-
 static const struct field cpu_fields[] = {
 #define CPU_FIELD(name, member, size, count, help) \
     {name, offsetof(struct cpu, member), size, count, 0, help},
@@ -77,12 +75,20 @@ static void reset_segments(struct cpu *c)
     c->gdtr = c->idtr = (struct dtable){.limit = 0xffff};
 }
 
+/* EDX after reset (SDM 3A 10.1.2) */
+static uint32_t signature(const struct cpu *c)
+{
+    uint32_t r[4];
+    cpuid_query(c, 1, 0, r);
+    return r[0];
+}
+
 /* What reset and INIT have in common. */
 static void reset_common(struct cpu *c)
 {
     memset(c->r, 0, sizeof c->r);
     c->r[R_8K] = 8192;
-    c->r[R_DX] = SIGNATURE;
+    c->r[R_DX] = signature(c);
     c->rip = 0xfff0;
     c->cpl = 0;
     c->shadow = 0;

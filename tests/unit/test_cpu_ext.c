@@ -59,6 +59,19 @@ START_TEST(a_model_is_a_level_with_features_added_and_taken_away)
 }
 END_TEST
 
+START_TEST(after_reset_edx_is_the_signature_that_cpuid_tells)
+{
+    static const char *const models[] = {"v2", "max"};
+    for (unsigned n = 0; n < 2; n++) {
+        uint32_t v[4];
+        struct cpu *const c = start(models[n]);
+        cpu_reset(c);
+        cpuid_query(c, 1, 0, v);
+        ck_assert_uint_eq(c->r[R_DX], v[0]);
+    }
+}
+END_TEST
+
 START_TEST(a_feature_that_is_off_takes_its_instructions_with_it)
 {
     start("v2,-popcnt");
@@ -529,6 +542,7 @@ START_TEST(registers_of_the_model_that_kernels_touch_unguarded_keep_their_values
 END_TEST
 
 SUITE("processor extensions", a_model_is_a_level_with_features_added_and_taken_away,
+      after_reset_edx_is_the_signature_that_cpuid_tells,
       a_feature_that_is_off_takes_its_instructions_with_it,
       a_feature_that_is_off_makes_its_control_bits_reserved,
       gigabyte_pages_are_reserved_without_their_feature,
