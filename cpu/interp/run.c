@@ -348,11 +348,15 @@ static bool advance(struct cpu *c, struct block *from)
     return false;
 }
 
-static enum cpu_stop run_loop(struct cpu *c)
+/* With a cycle model (`timed`, a constant for each of the two callers) accounts are kept between
+ * blocks, and the slice also ends when the time of the next event has come. */
+ALU_INLINE enum cpu_stop run_loop(struct cpu *c, const bool timed)
 {
     for (;;) {
         struct block *const from = c->link_from;
         c->link_from = NULL;
+        if (timed && c->pmu_on && !timing_in_stretch(c) && pmu_model_due(c))
+            c->attn |= ATTN_PMU;
         if (UNLIKELY(c->attn)) {
             c->attn &= ~(uint32_t)ATTN_CODE;
             if (c->attn & ATTN_PMU)
@@ -368,47 +372,19 @@ static enum cpu_stop run_loop(struct cpu *c)
             c->attn |= ATTN_PMU; /* only a counter overflows here */
             continue;
         }
-        if (UNLIKELY(c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c))
+        if (timed && timing_due(c))
+            return CPU_STOP_BUDGET;
+        if (UNLIKELY(c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c)) {
+            if (timed)
+                timing_new_stretch(c);
             continue;
+        }
         if (UNLIKELY(c->activity != CPU_ACTIVE))
             return c->activity == CPU_SHUTDOWN ? CPU_STOP_SHUTDOWN : CPU_STOP_IDLE;
         c->attn_seen = c->attn;
-        if (advance(c, from))
-            return CPU_STOP_BREAK;
-        c->engine->faults = 0;
-    }
-}
-
-/* The same with a cycle model: it keeps its accounts between blocks, and the slice also ends when
- * the time of the next event has come. */
-static enum cpu_stop run_timed(struct cpu *c)
-{
-    for (;;) {
-        c->link_from = NULL;
-        c->attn &= ~(uint32_t)ATTN_CODE;
-        if ((c->attn & ATTN_PMU) || (c->pmu_on && !timing_in_stretch(c) && pmu_model_due(c)))
-            pmu_poll(c);
-        if (c->attn & ATTN_STOP) {
-            c->attn &= ~(uint32_t)ATTN_STOP;
-            return c->dbg.hit_kind == 2 ? CPU_STOP_BREAK : CPU_STOP_KICK;
-        }
-        if (c->budget <= 0) {
-            if (c->icount_end - (uint64_t)c->budget >= c->slice_end)
-                return CPU_STOP_BUDGET;
-            c->attn |= ATTN_PMU;
-            continue;
-        }
-        if (timing_due(c))
-            return CPU_STOP_BUDGET;
-        if ((c->attn & ~(uint32_t)ATTN_DEBUG) && event_poll(c)) {
-            timing_new_stretch(c);
-            continue;
-        }
-        if (c->activity != CPU_ACTIVE)
-            return c->activity == CPU_SHUTDOWN ? CPU_STOP_SHUTDOWN : CPU_STOP_IDLE;
-        c->attn_seen = c->attn;
-        const bool stopped = advance(c, NULL);
-        timing_left(c);
+        const bool stopped = advance(c, from);
+        if (timed)
+            timing_left(c);
         if (stopped)
             return CPU_STOP_BREAK;
         c->engine->faults = 0;
@@ -474,5 +450,5 @@ enum cpu_stop cpu_run(struct cpu *c, uint64_t insns)
     const int why = setjmp(c->leave);
     if (why)
         left(c, why);
-    return c->timing ? run_timed(c) : run_loop(c);
+    return c->timing ? run_loop(c, true) : run_loop(c, false);
 }
