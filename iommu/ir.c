@@ -125,7 +125,7 @@ void vtd_remap(void *vtd, uint16_t rid, uint64_t address, uint32_t data)
             vtd_block_interrupt(v, rid, VTD_F_IR_COMPATIBILITY, 0, false);
         } else {
             const struct msi_sink s = apic_net_msi(v->cfg.net);
-            s.send(s.opaque, rid, address, data);
+            msi_send(&s, address, data);
         }
         return;
     }

@@ -219,16 +219,15 @@ int board_build(struct machine *m, struct err *err)
     m->ram = ram_new(m->cfg.memory);
     m->net = apic_net_new(&m->trace);
     m->engine = m->ram ? engine_new(m->ram) : NULL;
+    if (!m->ram || !m->engine || !m->clock || !m->bus || !m->input || !m->net)
+        return err_set(err, "E-MACH-002", -ENOMEM, "%llu MiB of guest memory",
+                       (unsigned long long)(m->cfg.memory >> 20));
     if (m->cfg.time == MACHINE_TIME_BLOCK) {
         m->timing = timing_shared_new();
         if (!m->timing)
             return err_set(err, "E-MACH-002", -ENOMEM, "cycle model");
-        if (m->engine)
-            engine_use_timing(m->engine);
+        engine_use_timing(m->engine);
     }
-    if (!m->ram || !m->engine || !m->clock || !m->bus || !m->input || !m->net)
-        return err_set(err, "E-MACH-002", -ENOMEM, "%llu MiB of guest memory",
-                       (unsigned long long)(m->cfg.memory >> 20));
     m->ram->engine = m->engine;
     m->dma.ram = m->ram;
     m->msi = apic_net_msi(m->net);

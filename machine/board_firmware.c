@@ -9,8 +9,8 @@
 #include "abi/acpi.h"
 #include "abi/bootparam.h"
 #include "abi/fwcfg.h"
-#include "devices/boot/boot.h"
 #include "cpu/sys/sys.h"
+#include "devices/boot/boot.h"
 #include "machine/machine_int.h"
 
 #define PAGE         4096u

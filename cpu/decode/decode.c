@@ -53,12 +53,12 @@ static void rows_sort(void)
     for (unsigned n = 0; n < isa_row_count; n++) {
         const struct isa_row *r = &isa_rows[n];
         for (unsigned k = 0; k < row_span(r); k++)
-            by_opcode[r->vex != 0][r->map][r->opcode + k].first++; /* how many, for now */
+            by_opcode[r->vex != 0][r->map][r->opcode + k].count++;
     }
     for (unsigned n = 0; n < sizeof by_opcode / sizeof *all; n++) {
-        const unsigned count = all[n].first;
         all[n].first = (uint16_t)used;
-        used += count;
+        used += all[n].count;
+        all[n].count = 0; /* counts again as they are put in */
     }
     for (unsigned n = 0; n < isa_row_count && used <= POOL_SIZE; n++) {
         const struct isa_row *r = &isa_rows[n];

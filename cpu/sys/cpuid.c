@@ -7,9 +7,9 @@
 
 #include "cpu/sys/cpuid.h"
 #include "cpu/sys/pmu.h"
-#include "cpu/timing/timing.h"
 #include "cpu/sys/sys_int.h"
 #include "cpu/sys/xsave.h"
+#include "cpu/timing/timing.h"
 
 enum { EAX, EBX, ECX, EDX };
 

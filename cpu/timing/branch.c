@@ -21,7 +21,7 @@ enum kind {
     KIND_RET
 };
 
-static enum kind kind_of(const struct insn *i, const struct isa_row *r)
+static enum kind kind_of(const struct isa_row *r)
 {
     if (r->map == MAP_0F)
         return (r->opcode & 0xf0) == 0x80 ? KIND_COND : KIND_OTHER;
@@ -39,7 +39,6 @@ static enum kind kind_of(const struct insn *i, const struct isa_row *r)
                : (r->modrm & 7) == 4 ? KIND_INDIRECT
                                      : KIND_OTHER;
     default:
-        (void)i;
         return (r->opcode & 0xf0) == 0x70 || (r->opcode >= 0xe0 && r->opcode <= 0xe3) ? KIND_COND
                                                                                       : KIND_OTHER;
     }
@@ -96,10 +95,10 @@ static bool pop_return(struct timing *t, uint64_t target)
     return right;
 }
 
-void branch_retired(struct timing *t, const struct insn *i, const struct isa_row *r, uint64_t la,
-                    uint64_t next, uint64_t target)
+void branch_retired(struct timing *t, const struct isa_row *r, uint64_t la, uint64_t next,
+                    uint64_t target)
 {
-    const enum kind kind = kind_of(i, r);
+    const enum kind kind = kind_of(r);
     const bool taken = target != next;
     bool right = true;
     switch (kind) {

@@ -238,7 +238,7 @@ static void retired_last(struct cpu *c, const struct insn *i)
     uint64_t next = insn_next_rip(c, i);
     if (!cpu_code64(c))
         next = (uint32_t)next;
-    branch_retired(c->timing, i, r, insn_rip(c, i), next, c->rip);
+    branch_retired(c->timing, r, insn_rip(c, i), next, c->rip);
 }
 
 void timing_enter(struct cpu *c, const struct block *b, uint64_t la)

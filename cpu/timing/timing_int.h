@@ -129,7 +129,7 @@ void tlb_data(struct cpu *c, uint64_t la, bool is_write);
 void tlb_code(struct cpu *c, uint64_t la);
 
 /* branch.c */
-void branch_retired(struct timing *t, const struct insn *i, const struct isa_row *r, uint64_t la,
-                    uint64_t next, uint64_t target);
+void branch_retired(struct timing *t, const struct isa_row *r, uint64_t la, uint64_t next,
+                    uint64_t target);
 
 #endif
