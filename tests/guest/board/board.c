@@ -3,11 +3,9 @@
  * handles, x87 errors by IRQ 13, the PM block moved, the test device's bytes. Linked at 2 MiB,
  * where a closed gate changes no address of its own. Prints "ok NAME" or "not ok NAME".
  */
-#include <stdint.h>
-
 #include "abi/pci.h"
+#include "tests/lib/ports.h"
 
-#define COM1     0x3f8
 #define IRQ13    0x75 /* vectors: the pair at 0x68 and 0x70 */
 #define MASTER   0x20
 #define SLAVE    0xa0
@@ -18,34 +16,7 @@
 #define PM_USUAL 0x600
 #define PM_OTHER 0xb000
 
-static inline void outb(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-static inline uint8_t inb(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-    return v;
-}
-static inline void outl(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-static inline uint32_t inl(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-    return v;
-}
-
 static int failures;
-
-static void print(const char *text)
-{
-    while (*text)
-        outb(COM1, (uint8_t)*text++);
-}
 
 static void check(int good, const char *name)
 {
