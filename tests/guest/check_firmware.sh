@@ -26,7 +26,7 @@ says E-MACH-003 "4 KiB"
 : >"$work/empty"
 expect "empty firmware" 1 "$v" run --firmware="$work/empty" --headless
 expect "firmware that does not exist" 1 "$v" run --firmware="$work/none" --headless
-head -c 65536 /dev/urandom >"$work/random"
+noise 65536 >"$work/random"
 timeout 60 "$v" run --firmware="$work/random" --headless --timeout=2s --max-insns=20M \
     >"$work/out" 2>"$work/err" </dev/null
 rc=$?

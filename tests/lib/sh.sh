@@ -48,4 +48,10 @@ says()
     done
 }
 
+# noise BYTES [SEED]: bytes without pattern, the same each time; at most 300000
+noise()
+{
+    seq "$((${2:-1} * 1000000))" "$((${2:-1} * 1000000 + 200000))" | gzip -nc | tail -c +11 | head -c "$1"
+}
+
 finish() { [ "$failures" -eq 0 ]; }

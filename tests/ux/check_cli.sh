@@ -84,7 +84,7 @@ expect "a folder as kernel" 1 "$v" run --bare --kernel="$work"
 : >"$work/empty"
 expect "an empty kernel" 1 "$v" run --bare --kernel="$work/empty"
 says 'E-FILE-003'
-head -c 5000 /dev/urandom >"$work/random"
+noise 5000 >"$work/random"
 # the first bytes decide what it is; keep them from meaning something
 printf '\001\002\003\004' | dd of="$work/random" conv=notrunc 2>/dev/null
 printf '\000\000' | dd of="$work/random" bs=1 seek=510 conv=notrunc 2>/dev/null
@@ -112,9 +112,9 @@ printf '\177ELF\002\001\001' >"$work/short.elf"
 expect "an ELF file of seven bytes" 1 "$v" run --bare --kernel="$work/short.elf"
 for i in 1 2 3 4 5 6 7 8; do
     { printf '\177ELF\002\001\001\000\000\000\000\000\000\000\000\000\002\000\076\000'
-      head -c 3000 /dev/urandom; } >"$work/bad.elf"
+      noise 3000 "$i"; } >"$work/bad.elf"
     expect "an ELF file with a random header ($i)" 1 "$v" run --bare --kernel="$work/bad.elf"
-    { head -c 497 /dev/zero; head -c 17 /dev/urandom; printf 'HdrS'; head -c 4000 /dev/urandom; } \
+    { head -c 497 /dev/zero; noise 17 "$i"; printf 'HdrS'; noise 4000 "$((i + 100))"; } \
         >"$work/bad.bz"
     printf 'HdrS' | dd of="$work/bad.bz" bs=1 seek=514 conv=notrunc 2>/dev/null
     expect "a bzImage with a random header ($i)" 1 "$v" run --bare --max-insns=1000 \

@@ -21,7 +21,7 @@ survives()
 }
 
 : >empty
-head -c 70000 /dev/urandom >random
+noise 70000 >random
 printf '\001\002\003\004' | dd of=random conv=notrunc 2>/dev/null
 printf '\000\000' | dd of=random bs=1 seek=510 conv=notrunc 2>/dev/null
 mkdir folder
@@ -55,7 +55,7 @@ expect "a missing disk" 1 "$v" run --bare --firmware=random --disk=none && says 
 expect "an empty disk" 1 "$v" run --bare --firmware=random --disk=empty && says E-DISK-002
 expect "a folder as disk" 1 "$v" run --bare --firmware=random --disk=folder && says E-DISK-001
 for i in 1 2 3 4; do
-    { printf 'QFI\373\000\000\000\003'; head -c 5000 /dev/urandom; } >bad.qcow2
+    { printf 'QFI\373\000\000\000\003'; noise 5000 "$i"; } >bad.qcow2
     expect "a qcow2 image with random contents ($i)" 1 "$v" run --bare --firmware=random --disk=bad.qcow2
     says 'E-DISK-00'
 done
