@@ -4,6 +4,7 @@
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 EXPECT_TIMEOUT=1800 LIMIT=1500s
+unset MAKEFLAGS MAKEOVERRIDES # what was asked of the make above is not for those here: TESTS=...
 jobs=$(getconf _NPROCESSORS_ONLN)
 
 # build NAME CONFIGURE-ARGUMENTS...: in $BUILD/alt/NAME
