@@ -64,6 +64,7 @@ enum {
     DF_LOAD16 = 16384, /* faults of a 16-bit load free */
     DF_VEX = 32768,    /* not with the wrong VEX.L or W */
     DF_NO66 = 32,      /* not with operand-size prefix */
+    DF_WRAP = 65536,   /* element beyond 4 GiB of a 32-bit address: CR2 may have wrapped */
 };
 struct differ {
     const char *sem, *mnemonic, *reason;
