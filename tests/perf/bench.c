@@ -525,11 +525,36 @@ static void bench_user(const struct options *o)
         print_user(o, &programs[row[k]], got, k);
 }
 
-static bool have(const char *program)
+/* What a peer needs: commands, or files by pattern, and the Debian package that has them. */
+static const struct {
+    enum emulator peer;
+    const char *name, *thing, *package;
+} needs[] = {
+    {QEMU, "qemu", "qemu-system-x86_64", "qemu-system-x86"},
+    {BOCHS, "bochs", "bochs", "bochs"},
+    {BOCHS, "bochs", "grub-mkrescue", "grub-common"},
+    {BOCHS, "bochs", "xorriso", "xorriso"},
+    {BOCHS, "bochs", "/usr/share/bochs/BIOS-bochs-latest", "bochsbios"},
+    {BOCHS, "bochs", "/usr/share/bochs/VGABIOS-lgpl-latest", "vgabios"},
+    {BOCHS, "bochs", "/usr/lib/*/bochs/plugins/libbx_sdl2_gui.so", "bochs-sdl"},
+};
+
+/* Which peers are here; says what is missing of the others. */
+static void find_peers(bool have[EMULATORS])
 {
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "command -v %s >/dev/null 2>&1", program);
-    return system(cmd) == 0;
+    have[VITRINE] = have[QEMU] = have[BOCHS] = true;
+    for (size_t k = 0; k < sizeof needs / sizeof needs[0]; k++) {
+        char cmd[128];
+        snprintf(cmd, sizeof cmd, needs[k].thing[0] == '/' ? "ls %s" : "command -v %s",
+                 needs[k].thing);
+        strcat(cmd, " >/dev/null 2>&1");
+        if (system(cmd)) {
+            fprintf(stderr, "bench: no row for %s: %s is missing (Debian package %s)\n",
+                    needs[k].name, needs[k].thing, needs[k].package);
+            have[needs[k].peer] = false;
+        }
+    }
+    have[QEMU_ICOUNT] = have[QEMU];
 }
 
 int main(int argc, char **argv)
@@ -560,9 +585,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     setenv("SDL_VIDEODRIVER", "dummy", 1); /* Bochs has no headless display */
-    o.have[VITRINE] = true;
-    o.have[QEMU] = o.have[QEMU_ICOUNT] = have("qemu-system-x86_64");
-    o.have[BOCHS] = have("bochs") && have("grub-mkrescue") && have("xorriso");
+    find_peers(o.have);
     printf("medians of %d rounds; ratio = peer's CPU time / Vitrine's, above 1 Vitrine is ahead\n",
            o.rounds);
     printf("%-9s %8s %12s %12s %12s\n", "kernel", "MIPS", "qemu", "qemu-icount", "bochs");
