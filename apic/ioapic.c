@@ -145,7 +145,7 @@ static void ioapic_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class ioapic_class = {"ioapic", fields, reset, ioapic_free};
+static const struct dev_class ioapic_class = {"ioapic", fields, reset, ioapic_free, NULL};
 
 struct ioapic *ioapic_new(struct bus *bus, struct apic_net *net, const struct msi_sink *msi,
                           uint8_t id)

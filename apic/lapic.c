@@ -701,7 +701,7 @@ static void lapic_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class lapic_class = {"lapic", lapic_fields, reset, lapic_free};
+static const struct dev_class lapic_class = {"lapic", lapic_fields, reset, lapic_free, NULL};
 static const char *const ids[] = {"lapic0",  "lapic1",  "lapic2",  "lapic3", "lapic4",  "lapic5",
                                   "lapic6",  "lapic7",  "lapic8",  "lapic9", "lapic10", "lapic11",
                                   "lapic12", "lapic13", "lapic14", "lapic15"};

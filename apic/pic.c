@@ -237,7 +237,7 @@ static void pic_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class pic_class = {"pic", fields, NULL, pic_free};
+static const struct dev_class pic_class = {"pic", fields, NULL, pic_free, NULL};
 
 struct pic *pic_new(struct bus *bus, const struct irq_line *intr)
 {

@@ -20,12 +20,19 @@ struct field {
     const char *help;
 };
 
-#define FIELD(type, member, reset_value, help_text)                                              \
-    {#member, offsetof(type, member), sizeof(((type *)0)->member), 1, reset_value, help_text}
-#define FIELD_ARRAY(type, member, reset_value, help_text)                                         \
-    {#member, offsetof(type, member), sizeof(((type *)0)->member[0]),                             \
-     sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), reset_value, help_text}
-#define FIELD_END {NULL, 0, 0, 0, 0, NULL}
+#define FIELD(type, member, reset_value, help_text)                                             \
+    {                                                                                           \
+#member, offsetof(type, member), sizeof(((type *)0)->member), 1, reset_value, help_text \
+    }
+#define FIELD_ARRAY(type, member, reset_value, help_text)                                        \
+    {                                                                                            \
+#member, offsetof(type, member), sizeof(((type *)0)->member[0]),                         \
+            sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]), reset_value, help_text \
+    }
+#define FIELD_END              \
+    {                          \
+        NULL, 0, 0, 0, 0, NULL \
+    }
 
 struct dev;
 
@@ -34,6 +41,8 @@ struct dev_class {
     const struct field *fields;
     void (*reset)(struct dev *d); /* after the fields have their reset values; may be NULL */
     void (*free)(struct dev *d);  /* may be NULL */
+    /* at the end of S3, instead of the reset: for what keeps state in it; may be NULL */
+    void (*wake)(struct dev *d);
 };
 
 /* First member of every device's struct. */

@@ -1,5 +1,6 @@
 /*
- * Monitor: keys into the keyboard, by the names of devices/chipset/keys.def; see monitor.h.
+ * Monitor: keys into the keyboard, by the names of devices/chipset/keys.def, and the power button;
+ * see monitor.h.
  */
 #include <string.h>
 
@@ -61,5 +62,15 @@ bool monitor_sendkey(struct monitor *mon, unsigned argc, char **argv)
         record[4 * n - 2 * i - 1] = 0;
     }
     input_push(in, sink, record, 4 * n);
+    return true;
+}
+
+bool monitor_powerbutton(struct monitor *mon, unsigned argc, char **argv)
+{
+    struct input *const in = machine_input(mon->machine);
+    (void)argv;
+    if (argc != 1)
+        return false;
+    input_push(in, input_find(in, "power-button"), "", 1);
     return true;
 }

@@ -185,7 +185,7 @@ static void vtd_free(struct dev *d)
     free(d);
 }
 
-static const struct dev_class vtd_class = {"vtd", fields, reset, vtd_free};
+static const struct dev_class vtd_class = {"vtd", fields, reset, vtd_free, NULL};
 
 struct vtd *vtd_new(const struct vtd_config *cfg)
 {

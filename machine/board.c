@@ -46,6 +46,11 @@ static void request(void *opaque, enum board_request what, uint32_t value)
             pm_move(m->pm, (uint16_t)value);
         return;
     }
+    if (what == BOARD_SLEEP || what == BOARD_WAKE) {
+        m->power = what == BOARD_SLEEP ? POWER_ASLEEP : POWER_WAKING;
+        hook_kick(m);
+        return;
+    }
     static const enum machine_stop stop[] = {
         [BOARD_POWEROFF] = MACHINE_STOP_POWEROFF,
         [BOARD_RESET] = MACHINE_STOP_RESET,

@@ -71,11 +71,10 @@ int board_pit(struct machine *m, struct err *err)
 
 int board_rtc(struct machine *m, struct err *err)
 {
-    const struct irq_line irq = board_isa(m, 8);
-    return board_add(
-        m,
-        rtc_new(m->bus, m->clock, &irq, m->cfg.rtc_epoch, m->ram->low, m->ram->size - m->ram->low),
-        "rtc", err);
+    const struct irq_line irq = board_isa(m, 8), alarm = pm_rtc_alarm(m->pm);
+    struct dev *const rtc = rtc_new(m->bus, m->clock, &irq, &alarm, m->cfg.rtc_epoch, m->ram->low,
+                                    m->ram->size - m->ram->low);
+    return board_add(m, rtc, "rtc", err);
 }
 
 int board_hpet(struct machine *m, struct err *err)
@@ -93,7 +92,7 @@ int board_pm(struct machine *m, struct err *err)
 {
     const struct irq_line sci = board_isa(m, 9);
     const struct board_port board = board_port(m);
-    m->pm = pm_new(m->bus, m->clock, &sci, &board);
+    m->pm = pm_new(m->bus, m->clock, &sci, &board, m->input);
     return board_add(m, m->pm, "pm", err);
 }
 

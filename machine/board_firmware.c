@@ -126,6 +126,8 @@ static void fill_e820(struct machine *m)
 static int add_files(struct machine *m, struct err *err)
 {
     static const uint64_t com1 = 0x3f8;
+    /* by sleep state, bit 7: usable, below it the sleep type */
+    static const uint8_t states[6] = {0x80, 0, 0, 0x80 | PM_SLP_TYP_S3, 0, 0x80 | PM_SLP_TYP_S5};
     const struct acpi_blob tables = acpi_tables_file(m->acpi), rsdp = acpi_rsdp_file(m->acpi),
                            loader = acpi_loader_file(m->acpi);
     fill_e820(m);
@@ -134,7 +136,8 @@ static int add_files(struct machine *m, struct err *err)
                              err)) ||
         (rc = board_add_file(m, "etc/acpi/tables", tables.bytes, tables.len, err)) ||
         (rc = board_add_file(m, "etc/acpi/rsdp", rsdp.bytes, rsdp.len, err)) ||
-        (rc = board_add_file(m, "etc/table-loader", loader.bytes, loader.len, err)))
+        (rc = board_add_file(m, "etc/table-loader", loader.bytes, loader.len, err)) ||
+        (rc = board_add_file(m, "etc/system-states", states, sizeof states, err)))
         return rc;
     for (size_t i = 0; i < m->cfg.option_rom_count; i++) {
         static const char *const name[] = {"genroms/0.rom", "genroms/1.rom", "genroms/2.rom",

@@ -79,6 +79,7 @@ int machine_reset(struct machine *m, struct err *err)
     m->turn = 0;
     m->quantum_left = m->cfg.quantum;
     m->stopping = false;
+    m->power = POWER_ON;
     clock_advance(m->clock, 0);
     for (unsigned i = 0; i < m->cfg.smp; i++)
         cpu_reset(m->cpu[i]);
@@ -103,6 +104,26 @@ int machine_reset(struct machine *m, struct err *err)
     if (!m->cfg.kernel)
         return err_set(err, "E-BOOT-001", -EINVAL, "no kernel given");
     return boot_load(&b);
+}
+
+void machine_wake(struct machine *m)
+{
+    m->power = POWER_ON;
+    engine_flush(m->engine);
+    for (unsigned i = 0; i < m->cfg.smp; i++)
+        cpu_reset(m->cpu[i]);
+    for (struct dev *d = m->devs; d; d = d->next) {
+        if (!d->cls->wake)
+            dev_reset(d);
+    }
+    for (struct dev *d = m->devs; d; d = d->next) {
+        if (d->cls->wake)
+            d->cls->wake(d);
+    }
+    if (m->cfg.firmware)
+        return;
+    board_init_pci(m);
+    boot_resume(m->ram, m->cpu[0], acpi_tables_facs(m->rsdp));
 }
 
 void machine_set_slice_hook(struct machine *m, bool (*hook)(void *opaque), void *opaque)

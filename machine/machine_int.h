@@ -69,7 +69,8 @@ struct machine {
     uint64_t now_ns, icount;
     uint32_t part_ticks; /* of the cycle model, beyond now_ns: less than a nanosecond */
     uint64_t quantum_left;
-    unsigned turn; /* LP whose turn it is */
+    unsigned turn;                                       /* LP whose turn it is */
+    enum { POWER_ON, POWER_ASLEEP, POWER_WAKING } power; /* from the PM block's state: not hashed */
     /* not state */
     struct cpu *running;  /* inside cpu_run */
     uint64_t slice_start; /* its position when the slice began */
@@ -90,6 +91,10 @@ struct machine {
 /* Time of the running processor in its slice; with a cycle model what is left over a nanosecond
  * is in *part. */
 uint64_t run_slice_ns(const struct machine *m, uint32_t *part);
+
+/* Out of S3: what lost its power is reset, memory stays, the boot processor goes where the
+ * operating system said (FACS), or to the firmware. */
+void machine_wake(struct machine *m);
 
 int board_build(struct machine *m, struct err *err);
 void board_free(struct machine *m);

@@ -16,16 +16,17 @@
 
 #define HOOK_INSNS 2000000 /* between calls of the slice hook */
 
-static bool is_runnable(const struct cpu *c)
+static bool is_runnable(const struct machine *m, unsigned lp)
 {
-    return c->activity == CPU_ACTIVE || event_pending(c);
+    const struct cpu *const c = m->cpu[lp];
+    return m->power == POWER_ON && (c->activity == CPU_ACTIVE || event_pending(c));
 }
 
 /* The LP whose turn it is, or the next one that can run; -1: all are idle. */
 static int pick(struct machine *m)
 {
     for (unsigned i = 0; i <= m->cfg.smp; i++) {
-        if (m->quantum_left && is_runnable(m->cpu[m->turn]))
+        if (m->quantum_left && is_runnable(m, m->turn))
             return (int)m->turn;
         m->turn = (m->turn + 1) % m->cfg.smp;
         m->quantum_left = m->cfg.quantum;
@@ -111,7 +112,7 @@ static bool idle_step(struct machine *m, uint64_t until_ns)
     if (input_is_pending(m->input)) /* a back end answered at once: do not jump over it */
         input_pump(m->input, m->icount);
     for (unsigned i = 0; i < m->cfg.smp; i++) {
-        if (is_runnable(m->cpu[i]))
+        if (is_runnable(m, i))
             return true;
     }
     uint64_t next = clock_next(m->clock);
@@ -125,6 +126,8 @@ static bool idle_step(struct machine *m, uint64_t until_ns)
 
 static bool all_dead(const struct machine *m)
 {
+    if (m->power != POWER_ON)
+        return false;
     for (unsigned i = 0; i < m->cfg.smp; i++) {
         const struct cpu *c = m->cpu[i];
         if (c->activity == CPU_ACTIVE || c->activity == CPU_MWAIT || c->non_root ||
@@ -162,6 +165,8 @@ enum machine_stop machine_run(struct machine *m, uint64_t insns, uint64_t until_
             m->stop_request = 0;
             return MACHINE_STOP_REQUEST;
         }
+        if (m->power == POWER_WAKING)
+            machine_wake(m);
         const bool between = between_stretches(m);
         if (between && clock_next(m->clock) <= m->now_ns) {
             m->event_kick = false;
@@ -196,9 +201,11 @@ enum machine_stop machine_step(struct machine *m, unsigned lp)
     enum machine_stop stop;
     if (between_stretches(m))
         clock_advance(m->clock, m->now_ns);
+    if (m->power == POWER_WAKING)
+        machine_wake(m);
     m->turn = lp;
     m->quantum_left = m->cfg.quantum;
-    if (!is_runnable(m->cpu[lp])) {
+    if (!is_runnable(m, lp)) {
         if (!idle_step(m, UINT64_MAX))
             return MACHINE_STOP_IDLE_FOREVER;
         clock_advance(m->clock, m->now_ns);

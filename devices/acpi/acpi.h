@@ -31,6 +31,7 @@ struct acpi_tables *acpi_tables_new(const struct acpi_config *cfg); /* NULL: out
 void acpi_tables_free(struct acpi_tables *t);
 /* Writes the linked tables into [at, at + len), RSDP first; returns its address, 0: no room. */
 uint64_t acpi_tables_place(const struct acpi_tables *t, struct ram *ram, uint64_t at, size_t len);
+uint64_t acpi_tables_facs(uint64_t rsdp); /* of tables that were placed: address of the FACS */
 /* Files "etc/acpi/tables", "etc/acpi/rsdp", "etc/table-loader" */
 struct acpi_blob acpi_tables_file(const struct acpi_tables *t);
 struct acpi_blob acpi_rsdp_file(const struct acpi_tables *t);

@@ -1,6 +1,6 @@
 /*
  * devices/acpi/dsdt.c: what ACPI cannot find out by itself: the PCI root with its windows, legacy
- * devices, processors, S5. Interrupt routing is in routing.c.
+ * devices, processors, S3, S5. Interrupt routing is in routing.c.
  */
 #include "abi/acpi.h"
 #include "devices/acpi/aml.h"
@@ -126,6 +126,17 @@ static void processors(struct aml *a, unsigned cpus)
     }
 }
 
+static void sleep_state(struct aml *a, const char *name, unsigned type)
+{
+    aml_name(a, name);
+    aml_package(a, 4);
+    aml_integer(a, type);
+    aml_integer(a, type);
+    aml_integer(a, 0);
+    aml_integer(a, 0);
+    aml_close(a);
+}
+
 void acpi_dsdt(struct aml *a, const struct acpi_config *cfg)
 {
     acpi_pic_mode(a);
@@ -138,11 +149,6 @@ void acpi_dsdt(struct aml *a, const struct acpi_config *cfg)
         ps2(a);
     processors(a, cfg->cpus);
     aml_close(a);
-    aml_name(a, "\\_S5_");
-    aml_package(a, 4);
-    aml_integer(a, PM_SLP_TYP_S5);
-    aml_integer(a, PM_SLP_TYP_S5);
-    aml_integer(a, 0);
-    aml_integer(a, 0);
-    aml_close(a);
+    sleep_state(a, "\\_S3_", PM_SLP_TYP_S3);
+    sleep_state(a, "\\_S5_", PM_SLP_TYP_S5);
 }

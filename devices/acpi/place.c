@@ -38,9 +38,15 @@ static void link_at(const struct acpi_tables *t, uint8_t *bytes, struct acpi_rsd
     }
 }
 
+/* The blob comes after the RSDP, and begins with the FACS. */
+uint64_t acpi_tables_facs(uint64_t rsdp)
+{
+    return (rsdp + sizeof(struct acpi_rsdp) + 63) & ~63ull;
+}
+
 uint64_t acpi_tables_place(const struct acpi_tables *t, struct ram *ram, uint64_t at, size_t len)
 {
-    const uint64_t tables_at = (at + sizeof t->rsdp + 63) & ~63ull;
+    const uint64_t tables_at = acpi_tables_facs(at);
     uint8_t *const bytes = malloc(t->len);
     struct acpi_rsdp rsdp = t->rsdp;
     bool ok = false;

@@ -1,6 +1,6 @@
 /*
  * devices/acpi/tables.c: the fixed tables (acpi.h). The DSDT is built by dsdt.c; place.c places.
- * Not modelled: SRAT/SLIT, sleep states but S5.
+ * Not modelled: SRAT/SLIT, sleep states but S3 and S5.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -119,8 +119,8 @@ static uint32_t put_fadt(struct acpi_tables *t, const struct acpi_config *cfg, u
         .p_lvl3_lat = 0xfff,
         .century = 0x32,
         .iapc_boot_arch = cfg->boot_arch,
-        .flags = ACPI_F_WBINVD | ACPI_F_PROC_C1 | ACPI_F_PWR_BUTTON | ACPI_F_SLP_BUTTON |
-                 ACPI_F_TMR_VAL_EXT | ACPI_F_RESET_REG_SUP,
+        .flags = ACPI_F_WBINVD | ACPI_F_PROC_C1 | ACPI_F_SLP_BUTTON | ACPI_F_TMR_VAL_EXT |
+                 ACPI_F_RESET_REG_SUP,
         .reset_reg = io(0xcf9, 8, 1),
         .reset_value = ACPI_RESET_CF9,
         .x_dsdt = dsdt,

@@ -540,7 +540,7 @@ static void ahci_free(struct dev *d)
     free(d);
 }
 
-static const struct dev_class ahci_class = {"ahci", fields, ahci_reset, ahci_free};
+static const struct dev_class ahci_class = {"ahci", fields, ahci_reset, ahci_free, NULL};
 
 struct pci_func *ahci_new(struct clock *clock, const struct dma *dma, const struct msi_sink *msi,
                           const struct ahci_drive *drives, unsigned count)

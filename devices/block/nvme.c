@@ -352,7 +352,7 @@ static void nvme_free(struct dev *d)
     free(d);
 }
 
-static const struct dev_class nvme_class = {"nvme", fields, nvme_reset, nvme_free};
+static const struct dev_class nvme_class = {"nvme", fields, nvme_reset, nvme_free, NULL};
 
 struct pci_func *nvme_new(struct clock *clock, const struct dma *dma, const struct msi_sink *msi,
                           struct disk *const *disks, unsigned count)

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/acpi.h"
 #include "abi/bootparam.h"
 #include "cpu/cpu.h"
 #include "cpu/sys/sys.h"
+#include "lib/log.h"
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
 
@@ -111,6 +113,25 @@ void boot_enter_64(struct boot *b, uint64_t rip)
     cpu_update_mode(c);
     mmu_flush_all(c);
     c->rip = rip;
+}
+
+void boot_resume(struct ram *ram, struct cpu *c, uint64_t facs)
+{
+    struct acpi_facs f = {.length = 0};
+    ram_read(ram, hpa(facs), &f, sizeof f);
+    if (f.x_waking_vector) {
+        struct boot b = {.ram = ram, .cpu = c};
+        boot_enter_32(&b, (uint32_t)f.x_waking_vector);
+        return;
+    }
+    if (!f.waking_vector) {
+        LOG_GUEST("boot", "awake from S3, but the FACS has no waking vector");
+        return;
+    }
+    c->seg[SEG_CS].sel = (uint16_t)(f.waking_vector >> 4);
+    c->seg[SEG_CS].base = f.waking_vector & 0xffff0;
+    c->rip = f.waking_vector & 15;
+    cpu_update_mode(c);
 }
 
 int boot_load(struct boot *b)

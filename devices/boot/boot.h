@@ -57,6 +57,10 @@ struct boot {
 /* 0 or -errno with *err set. */
 int boot_load(struct boot *b);
 
+/* The processor, just reset, at the waking vector of the FACS at that address: real mode, or flat
+ * protected mode for the extended vector (ACPI 6.4 5.2.10, 16.3.2). */
+void boot_resume(struct ram *ram, struct cpu *c, uint64_t facs);
+
 /* shared by the loaders */
 int boot_bzimage(struct boot *b);
 int boot_elf(struct boot *b);

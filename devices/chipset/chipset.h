@@ -23,6 +23,8 @@ enum board_request {
     BOARD_PANIC,
     BOARD_A20,     /* value 1: open, 0: closed */
     BOARD_PM_BASE, /* value: where the PM block's ports begin, 0: nowhere */
+    BOARD_SLEEP,   /* S3: only memory and what wakes it keep their power */
+    BOARD_WAKE,
 };
 struct board_port {
     void (*request)(void *opaque, enum board_request what, uint32_t value);
@@ -32,24 +34,29 @@ struct board_port {
 
 /* 8254 and port 0x61: IRQ 0 */
 struct dev *pit_new(struct bus *bus, struct clock *clock, const struct irq_line *irq);
-/* MC146818 at 0x70: IRQ 8; seconds since 1970 at power-on; RAM sizes for CMOS 0x34.. */
+/* MC146818 at 0x70: IRQ 8, and a line that is pulsed by the alarm; seconds since 1970 at power-on;
+ * RAM sizes for CMOS 0x34.. */
 struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line *irq,
-                    uint64_t epoch, uint64_t ram_low, uint64_t ram_high);
+                    const struct irq_line *alarm, uint64_t epoch, uint64_t ram_low,
+                    uint64_t ram_high);
 /* IA-PC HPET at 0xfed00000, three timers; irq: 24 I/O APIC lines, legacy: IRQ 0 and 8 lines */
 #define HPET_BASE 0xfed00000ull
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
                      const struct irq_line *legacy0, const struct irq_line *legacy8,
                      const struct msi_sink *msi);
 /* ACPI fixed hardware: PM1a at 0x600, PM timer at 0x608, GPE0 at 0x620, unless it is moved; SCI:
- * IRQ 9 */
+ * IRQ 9; sink "power-button": a press for each byte */
 #define PM_BASE       0x600
 #define PM_SIZE       0x80 /* of the range that the LPC bridge decodes */
 #define PM_TIMER      0x608
 #define PM_GPE0       0x620
+#define PM_SLP_TYP_S3 1
 #define PM_SLP_TYP_S5 5
+struct input;
 struct dev *pm_new(struct bus *bus, struct clock *clock, const struct irq_line *sci,
-                   const struct board_port *board);
-void pm_move(struct dev *pm, uint16_t base); /* a multiple of 128; 0: no ports */
+                   const struct board_port *board, struct input *input);
+struct irq_line pm_rtc_alarm(struct dev *pm); /* for rtc_new */
+void pm_move(struct dev *pm, uint16_t base);  /* a multiple of 128; 0: no ports */
 /* FERR#, IGNNE#, port 0xf0: IRQ 13; a line for each processor to report errors by */
 struct dev *ferr_new(struct bus *bus, const struct irq_line *irq13, const struct irq_line *ignne);
 struct irq_line ferr_line(struct dev *ferr, unsigned processor);
@@ -58,7 +65,6 @@ struct dev *debugport_new(struct bus *bus, const struct board_port *board);
 /* Keyboard controller at 0x60: IRQ 1 and 12. With `input`: a keyboard and a mouse on it, with the
  * sinks "keyboard" (records of two bytes: HID usage, 1 down / 0 up) and "mouse" (four: buttons, dx,
  * dy upwards, dz as signed bytes). */
-struct input;
 struct i8042_config {
     struct bus *bus;
     struct clock *clock;

@@ -88,7 +88,7 @@ static void debugport_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class debugport_class = {"debugport", fields, NULL, debugport_free};
+static const struct dev_class debugport_class = {"debugport", fields, NULL, debugport_free, NULL};
 
 struct dev *debugport_new(struct bus *bus, const struct board_port *board)
 {

@@ -77,7 +77,7 @@ static void ferr_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class ferr_class = {"ferr", fields, ferr_reset, ferr_free};
+static const struct dev_class ferr_class = {"ferr", fields, ferr_reset, ferr_free, NULL};
 
 struct irq_line ferr_line(struct dev *d, unsigned processor)
 {

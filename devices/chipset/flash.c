@@ -283,7 +283,7 @@ static void flash_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class flash_class = {"flash", fields, flash_reset, flash_free};
+static const struct dev_class flash_class = {"flash", fields, flash_reset, flash_free, NULL};
 
 struct dev *flash_new(struct bus *bus, struct ram *ram, unsigned rom)
 {

@@ -151,7 +151,7 @@ static void fwcfg_free(struct dev *d)
     free(((struct fwcfg *)d)->dir);
     free(d);
 }
-static const struct dev_class fwcfg_class = {"fw_cfg", fields, NULL, fwcfg_free};
+static const struct dev_class fwcfg_class = {"fw_cfg", fields, NULL, fwcfg_free, NULL};
 
 static uint8_t *directory(const struct fwcfg_file *files, unsigned count)
 {

@@ -248,7 +248,7 @@ static void hpet_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class hpet_class = {"hpet", fields, hpet_reset, hpet_free};
+static const struct dev_class hpet_class = {"hpet", fields, hpet_reset, hpet_free, NULL};
 
 struct dev *hpet_new(struct bus *bus, struct clock *clock, const struct irq_line irq[24],
                      const struct irq_line *legacy0, const struct irq_line *legacy8,

@@ -402,7 +402,7 @@ static void i8042_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class i8042_class = {"i8042", fields, i8042_reset, i8042_free};
+static const struct dev_class i8042_class = {"i8042", fields, i8042_reset, i8042_free, NULL};
 
 static int add_sinks(struct i8042 *k, struct input *input)
 {

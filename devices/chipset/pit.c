@@ -278,7 +278,7 @@ static void pit_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class pit_class = {"pit", fields, pit_reset, pit_free};
+static const struct dev_class pit_class = {"pit", fields, pit_reset, pit_free, NULL};
 
 struct dev *pit_new(struct bus *bus, struct clock *clock, const struct irq_line *irq)
 {

@@ -46,7 +46,7 @@ static void pvpanic_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class pvpanic_class = {"pvpanic", fields, NULL, pvpanic_free};
+static const struct dev_class pvpanic_class = {"pvpanic", fields, NULL, pvpanic_free, NULL};
 
 struct dev *pvpanic_new(struct bus *bus, const struct board_port *board)
 {

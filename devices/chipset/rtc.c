@@ -30,19 +30,21 @@ enum {
     REG_C,
     REG_D
 };
-#define CENTURY  0x32
-#define B_SET    0x80
-#define B_PIE    0x40
-#define B_AIE    0x20
-#define B_UIE    0x10
-#define B_BINARY 0x04
-#define B_24H    0x02
-#define C_IRQF   0x80
+#define CENTURY         0x32
+#define B_SET           0x80
+#define B_PIE           0x40
+#define B_AIE           0x20
+#define B_UIE           0x10
+#define B_BINARY        0x04
+#define B_24H           0x02
+#define C_IRQF          0x80
+#define SHUTDOWN_STATUS 0x0f
+#define SHUTDOWN_S3     0xfe
 
 struct rtc {
     struct dev dev;
     struct clock *clock;
-    struct irq_line irq;
+    struct irq_line irq, alarm;
     struct clock_event periodic, second;
     uint64_t epoch, ram_low, ram_high;
     /* state */
@@ -139,6 +141,7 @@ static void raise(struct rtc *r, uint8_t cause)
     if (r->ram[REG_B] & cause) {
         r->ram[REG_C] |= C_IRQF;
         irq_set(&r->irq, 1);
+        irq_set(&r->alarm, cause == B_AIE);
     }
 }
 
@@ -274,14 +277,25 @@ static void rtc_reset(struct dev *d)
     clock_cancel(r->clock, &r->periodic);
     clock_cancel(r->clock, &r->second);
 }
+
+/* The battery has kept it running. Firmware looks at the shutdown status to tell this from a
+ * reset. */
+static void rtc_wake(struct dev *d)
+{
+    struct rtc *const r = (struct rtc *)d;
+    r->ram[SHUTDOWN_STATUS] = SHUTDOWN_S3;
+    irq_set(&r->irq, r->ram[REG_C] & C_IRQF ? 1 : 0);
+}
+
 static void rtc_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class rtc_class = {"rtc", fields, rtc_reset, rtc_free};
+static const struct dev_class rtc_class = {"rtc", fields, rtc_reset, rtc_free, rtc_wake};
 
 struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line *irq,
-                    uint64_t epoch, uint64_t ram_low, uint64_t ram_high)
+                    const struct irq_line *alarm, uint64_t epoch, uint64_t ram_low,
+                    uint64_t ram_high)
 {
     struct rtc *r = calloc(1, sizeof *r);
     if (!r)
@@ -289,6 +303,7 @@ struct dev *rtc_new(struct bus *bus, struct clock *clock, const struct irq_line 
     r->dev = (struct dev){.cls = &rtc_class, .id = "rtc0"};
     r->clock = clock;
     r->irq = *irq;
+    r->alarm = *alarm;
     r->epoch = epoch;
     r->ram_low = ram_low;
     r->ram_high = ram_high;

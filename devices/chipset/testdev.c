@@ -89,7 +89,7 @@ static void testdev_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class testdev_class = {"testdev", fields, NULL, testdev_free};
+static const struct dev_class testdev_class = {"testdev", fields, NULL, testdev_free, NULL};
 
 struct dev *testdev_new(struct bus *bus, const struct irq_line line[24])
 {

@@ -128,7 +128,7 @@ static void port_reset(struct dev *d)
     clock_cancel(p->side.clock, &p->event);
 }
 
-static const struct dev_class port_class = {"hub-port", fields, port_reset, NULL};
+static const struct dev_class port_class = {"hub-port", fields, port_reset, NULL, NULL};
 
 static int port_attach(struct net_backend *b, const struct net_side *side, struct err *err)
 {

@@ -392,7 +392,7 @@ static void vnet_free(struct dev *d)
         n->cfg.backend->ops->detach(n->cfg.backend);
     free(n);
 }
-static const struct dev_class vnet_class = {"virtio-net", fields, vnet_reset, vnet_free};
+static const struct dev_class vnet_class = {"virtio-net", fields, vnet_reset, vnet_free, NULL};
 
 static int connect_cable(struct vnet *n, struct clock *clock, struct input *input, struct err *err)
 {

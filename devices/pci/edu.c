@@ -217,7 +217,7 @@ static void edu_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class edu_class = {"edu", fields, edu_reset, edu_free};
+static const struct dev_class edu_class = {"edu", fields, edu_reset, edu_free, NULL};
 
 struct pci_func *edu_new(struct clock *clock, const struct dma *dma, const struct msi_sink *msi)
 {

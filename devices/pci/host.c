@@ -158,7 +158,20 @@ static void host_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class host_class = {"pci-host", host_fields, host_reset, host_free};
+
+/* As a reset, but the shadow of the firmware stays mapped: SeaBIOS finds in it that it has run. */
+static void host_wake(struct dev *d)
+{
+    struct pci_host *const h = (struct pci_host *)d;
+    uint8_t pam[MCH_PAM_END - MCH_PAM0];
+    memcpy(pam, h->self.cfg + MCH_PAM0, sizeof pam);
+    dev_reset(d);
+    memcpy(h->self.cfg + MCH_PAM0, pam, sizeof pam);
+    pam_update(h);
+}
+
+static const struct dev_class host_class = {"pci-host", host_fields, host_reset, host_free,
+                                            host_wake};
 
 /* Byte accesses to CF9 are the chipset's reset control register, not CONFIG_ADDRESS. */
 static void reset_write(struct pci_host *h, uint8_t v)

@@ -157,7 +157,7 @@ static void lpc_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class lpc_class = {"lpc", fields, lpc_reset, lpc_free};
+static const struct dev_class lpc_class = {"lpc", fields, lpc_reset, lpc_free, NULL};
 
 static void init_registers(struct pci_func *f)
 {

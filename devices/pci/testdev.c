@@ -104,7 +104,8 @@ static void testdev_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class testdev_class = {"pci-testdev", fields, testdev_reset, testdev_free};
+static const struct dev_class testdev_class = {"pci-testdev", fields, testdev_reset, testdev_free,
+                                               NULL};
 
 struct pci_func *pci_testdev_new(void)
 {

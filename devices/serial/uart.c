@@ -213,7 +213,7 @@ static void uart_reset(struct dev *d)
 {
     update((struct uart *)d);
 }
-static const struct dev_class uart_class = {"uart", fields, uart_reset, uart_free};
+static const struct dev_class uart_class = {"uart", fields, uart_reset, uart_free, NULL};
 
 struct dev *uart_new(struct bus *bus, struct input *input, const struct uart_config *cfg)
 {

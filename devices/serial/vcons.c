@@ -183,7 +183,8 @@ static void vcons_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class vcons_class = {"virtio-console", fields, virtio_reset, vcons_free};
+static const struct dev_class vcons_class = {"virtio-console", fields, virtio_reset, vcons_free,
+                                             NULL};
 
 struct pci_func *vcons_new(struct input *input, const struct dma *dma, const struct msi_sink *msi,
                            const struct board_port *board, const char *const *names, unsigned count)

@@ -365,7 +365,7 @@ static void vga_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class vga_class = {"vga", fields, vga_reset, vga_free};
+static const struct dev_class vga_class = {"vga", fields, vga_reset, vga_free, NULL};
 
 struct vga *vga_new(const struct vga_config *cfg)
 {

@@ -188,7 +188,7 @@ static void vblk_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class vblk_class = {"virtio-blk", fields, vblk_reset, vblk_free};
+static const struct dev_class vblk_class = {"virtio-blk", fields, vblk_reset, vblk_free, NULL};
 
 struct pci_func *virtio_blk_new(struct clock *clock, const struct dma *dma,
                                 const struct msi_sink *msi, struct disk *disk, unsigned index)

@@ -56,7 +56,7 @@ static void vrng_free(struct dev *d)
 {
     free(d);
 }
-static const struct dev_class vrng_class = {"virtio-rng", fields, virtio_reset, vrng_free};
+static const struct dev_class vrng_class = {"virtio-rng", fields, virtio_reset, vrng_free, NULL};
 
 struct pci_func *virtio_rng_new(const struct dma *dma, const struct msi_sink *msi, uint64_t seed)
 {

@@ -16,8 +16,8 @@ static void print_keys(void)
 {
     fprintf(stderr, "\nCtrl-A x  leave        Ctrl-A n  next console\n"
                     "Ctrl-A c  monitor      Ctrl-A s  counts\n"
-                    "Ctrl-A =  state hash   Ctrl-A a  send Ctrl-A\n"
-                    "Ctrl-A h  this text\n");
+                    "Ctrl-A =  state hash   Ctrl-A p  power button\n"
+                    "Ctrl-A a  send Ctrl-A  Ctrl-A h  this text\n");
 }
 
 static void do_command(struct session *s, enum term_command command)
@@ -43,6 +43,11 @@ static void do_command(struct session *s, enum term_command command)
         fprintf(stderr, "\nvitrine: state-hash %016" PRIx64 " at %" PRIu64 "\n",
                 machine_hash(s->machine), machine_icount(s->machine));
         break;
+    case TERM_POWER: {
+        struct input *const in = machine_input(s->machine);
+        input_push(in, input_find(in, "power-button"), "", 1);
+        break;
+    }
     case TERM_MONITOR:
         s->want_monitor = true;
         machine_request_stop(s->machine);

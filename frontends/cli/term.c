@@ -56,6 +56,9 @@ bool term_escape_feed(struct term_escape *esc, uint8_t byte, uint8_t *out,
     case '=':
         *command = TERM_HASH;
         return false;
+    case 'p':
+        *command = TERM_POWER;
+        return false;
     case 'a':
     case ESCAPE_BYTE:
         *out = ESCAPE_BYTE;

@@ -17,6 +17,7 @@ enum term_command {
     TERM_MONITOR, /* Ctrl-A c: monitor prompt */
     TERM_STAT,    /* Ctrl-A s */
     TERM_HASH,    /* Ctrl-A = */
+    TERM_POWER,   /* Ctrl-A p: power button */
 };
 
 /* Decoder of the Ctrl-A escape; Ctrl-A Ctrl-A and Ctrl-A a send one Ctrl-A. */

@@ -109,7 +109,7 @@ static const struct field thing_fields[] = {FIELD(struct thing, a, 7, ""),
 
 START_TEST(fields_give_reset_values_and_a_hash_of_state_only)
 {
-    static const struct dev_class cls = {"thing", thing_fields, NULL, NULL};
+    static const struct dev_class cls = {"thing", thing_fields, NULL, NULL, NULL};
     struct thing t = {.dev = {.cls = &cls}, .not_listed = 5};
     dev_reset(&t.dev);
     ck_assert_uint_eq(t.a, 7);

@@ -21,7 +21,7 @@ static void thing_reset(struct dev *d)
 {
     pci_func_reset((struct pci_func *)d);
 }
-static const struct dev_class thing_class = {"thing", fields, thing_reset, NULL};
+static const struct dev_class thing_class = {"thing", fields, thing_reset, NULL, NULL};
 
 static uint64_t thing_read(void *dev, uint64_t offset, unsigned size)
 {

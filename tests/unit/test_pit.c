@@ -3,6 +3,7 @@
 
 #include "core/bus.h"
 #include "core/clock.h"
+#include "core/input.h"
 #include "devices/chipset/chipset.h"
 
 static struct bus *bus;
@@ -224,7 +225,7 @@ START_TEST(the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
     setup();
     const struct irq_line sci = fake_line(&line[9]);
     const struct board_port board = {request, NULL, NULL};
-    dev_reset(pm_new(bus, k, &sci, &board));
+    dev_reset(pm_new(bus, k, &sci, &board, input_new()));
     requests = 0;
     until(1000000000);
     ck_assert_uint_eq(bus_port_read(bus, PM_TIMER, 4), 3579545);
@@ -236,8 +237,48 @@ START_TEST(the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
 }
 END_TEST
 
+START_TEST(pm_events_interrupt_and_end_s3)
+{
+    setup();
+    const struct irq_line sci = fake_line(&line[9]);
+    const struct board_port board = {request, NULL, NULL};
+    struct input *const in = input_new();
+    struct dev *const pm = pm_new(bus, k, &sci, &board, in);
+    const struct irq_line alarm = pm_rtc_alarm(pm);
+    dev_reset(pm);
+    requests = 0;
+    /* bit 31 of the timer changes after 2^31 / 3.579545 MHz */
+    bus_port_write(bus, PM_BASE + 2, 2, 1);
+    until(599932015940);
+    ck_assert_uint_eq(line[9].rises, 0);
+    until(599932015941);
+    ck_assert_uint_eq(line[9].rises, 1);
+    ck_assert_uint_eq(bus_port_read(bus, PM_BASE, 2), 1);
+    bus_port_write(bus, PM_BASE, 2, 1);
+    ck_assert_int_eq(line[9].level, 0);
+    ck_assert_uint_eq(bus_port_read(bus, PM_BASE, 2), 0);
+    /* asleep: what is not enabled wakes nobody */
+    bus_port_write(bus, PM_BASE + 2, 2, 1 << 10);
+    bus_port_write(bus, PM_BASE + 4, 2, PM_SLP_TYP_S3 << 10 | 1u << 13);
+    ck_assert_int_eq(last_request, BOARD_SLEEP);
+    input_push(in, input_find(in, "power-button"), "", 1);
+    input_pump(in, 0);
+    ck_assert_uint_eq(requests, 1);
+    irq_set(&alarm, 1);
+    ck_assert_uint_eq(requests, 2);
+    ck_assert_int_eq(last_request, BOARD_WAKE);
+    ck_assert_uint_eq(bus_port_read(bus, PM_BASE, 2), 1 << 15 | 1 << 10 | 1 << 8);
+    /* an event that is there already: sleep ends at once */
+    bus_port_write(bus, PM_BASE, 2, 1 << 15);
+    bus_port_write(bus, PM_BASE + 4, 2, PM_SLP_TYP_S3 << 10 | 1u << 13);
+    ck_assert_uint_eq(requests, 4);
+    ck_assert_int_eq(last_request, BOARD_WAKE);
+    input_free(in);
+}
+END_TEST
+
 SUITE("timers", rate_mode_ticks_at_the_programmed_rate, one_shot_mode_raises_its_line_once,
       a_latched_count_stands_still, channel_2_is_seen_at_port_61, the_hpet_counts_while_enabled,
       an_hpet_comparator_fires_once_or_periodically, an_hpet_comparator_sends_a_message_instead,
       a_bcd_counter_counts_in_decimal, legacy_replacement_takes_irq_0_and_8,
-      the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
+      the_pm_timer_runs_at_3579545_hz_and_s5_powers_off, pm_events_interrupt_and_end_s3)

@@ -147,8 +147,8 @@ static void until(uint64_t ns)
 static void rtc(uint64_t epoch)
 {
     setup();
-    const struct irq_line l = fake_line(&line);
-    dev_reset(rtc_new(bus, k, &l, epoch, 512ull << 20, 0));
+    const struct irq_line l = fake_line(&line), no_line = {NULL, NULL, 0};
+    dev_reset(rtc_new(bus, k, &l, &no_line, epoch, 512ull << 20, 0));
 }
 
 START_TEST(the_date_is_start_plus_virtual_time)

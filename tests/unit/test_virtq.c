@@ -42,7 +42,7 @@ static void echo_config(struct virtio *v, unsigned offset, unsigned size, uint64
 
 static const struct field echo_fields[] = {VIRTIO_FIELDS, FIELD(struct echo, config, 0x1234, ""),
                                            FIELD_END};
-static const struct dev_class echo_class = {"echo", echo_fields, virtio_reset, NULL};
+static const struct dev_class echo_class = {"echo", echo_fields, virtio_reset, NULL, NULL};
 static const struct virtio_class echo_virtio = {"echo", echo_kick, NULL, echo_config};
 
 static struct vrig r;
