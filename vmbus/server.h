@@ -24,7 +24,10 @@ struct vmbus_host {
     void (*disconnect)(void *ctx, uint32_t relid);
     void *(*alloc)(size_t bytes); /* zeroed; NULL: none */
     void (*free)(void *p);
-    void (*log)(void *ctx, const char *text);
+    /* A line about the guest's sins; relid 0: about the connection. */
+    void (*log)(void *ctx, uint32_t relid, const char *text);
+    /* vmbus_server_run has work that came by none of the calls below. */
+    void (*wake)(void *ctx);
     uint32_t vps;       /* of the partition */
     uint32_t relid_max; /* up to VMBUS_RELID_MAX */
 };
