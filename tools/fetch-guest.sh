@@ -4,6 +4,7 @@
 #   fetch-guest.sh kvm-modules cloud-amd64|amd64   that kernel's irqbypass, kvm and kvm-intel, a line each
 #   fetch-guest.sh virtio-modules cloud-amd64|amd64  those of virtio PCI devices, in order of loading
 #   fetch-guest.sh disk-modules cloud-amd64|amd64    those of AHCI, NVMe, SCSI and file systems
+#   fetch-guest.sh hyperv-modules cloud-amd64|amd64  those of VMBus devices, in order of loading
 #   fetch-guest.sh busybox                    prints the path of a static busybox
 # Cache: $VITRINE_CACHE, else $XDG_CACHE_HOME/vitrine, else ~/.cache/vitrine. Exit 1: not available.
 set -u
@@ -39,17 +40,20 @@ virtio_modules='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev v
 disk_modules='crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic
     crc64-rocksoft t10-pi scsi_common scsi_mod libata libahci ahci sd_mod cdrom sr_mod
     nvme-core nvme crc16 crc32c_generic libcrc32c mbcache jbd2 ext4 isofs'
+hyperv_modules='hv_vmbus hv_utils scsi_transport_fc hv_storvsc hv_netvsc hyperv-keyboard
+    hid-hyperv hv_balloon pci-hyperv-intf pci-hyperv uio uio_hv_generic'
+all_modules="$kvm_modules $virtio_modules $disk_modules $hyperv_modules"
 
 # Only these are wanted of the modules; the list is kept beside them.
 prune_modules()
 {
     find "$1" -name '*.ko' >"$1/all"
-    for m in $kvm_modules $virtio_modules $disk_modules; do
+    for m in $all_modules; do
         grep "/$m\.ko\$" "$1/all"
     done >"$1/wanted"
     grep -v -x -F -f "$1/wanted" "$1/all" | xargs rm -f
     rm -f "$1/all" "$1/wanted"
-    echo "$kvm_modules $virtio_modules $disk_modules" >"$1/modules-kept"
+    echo "$all_modules" >"$1/modules-kept"
 }
 
 # modules FLAVOUR NAME...: paths of these modules, in this order
@@ -58,7 +62,7 @@ modules()
     kernel=$(sh "$self" kernel "$1") || exit 1
     shift
     dir=${kernel%/boot/*}
-    if [ "$(cat "$dir/modules-kept" 2>/dev/null)" != "$kvm_modules $virtio_modules $disk_modules" ]; then
+    if [ "$(cat "$dir/modules-kept" 2>/dev/null)" != "$all_modules" ]; then
         # cached with other modules
         rm -rf "$cache/again" && mkdir -p "$cache/again" && mv "$dir" "$cache/again/" || exit 1
         if download "${dir##*/}"; then
@@ -88,6 +92,10 @@ disk-modules)
     # shellcheck disable=SC2086
     modules "${2:-cloud-amd64}" $disk_modules
     ;;
+hyperv-modules)
+    # shellcheck disable=SC2086
+    modules "${2:-cloud-amd64}" $hyperv_modules
+    ;;
 kernel)
     flavour=${2:-cloud-amd64}
     found=$(ls "$cache"/linux-image-6.*"-$flavour"/boot/vmlinuz-* 2>/dev/null | head -n 1)
@@ -115,7 +123,7 @@ busybox)
         head -n 1
     ;;
 *)
-    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules [cloud-amd64|amd64] | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | busybox" >&2
     exit 2
     ;;
 esac

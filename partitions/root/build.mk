@@ -4,6 +4,9 @@ RT := partitions/root
 RT_KERN_SRCS := $(patsubst $(SRC)/%,%,$(sort $(foreach d,kern drv winhv vid lib,\
 	$(wildcard $(SRC)/$(RT)/$d/*.c $(SRC)/$(RT)/$d/*.S))))
 RT_KERN_OBJS := $(patsubst $(RT)/%,obj/guest/rt_kern/%.o,$(basename $(RT_KERN_SRCS)))
+RT_VMBUS_SRCS := $(filter-out vmbus/client/%,$(patsubst $(SRC)/%,%,$(sort $(foreach d,$(VMBUS_DIRS),\
+	$(wildcard $(SRC)/$d/*.c)))))
+RT_KERN_OBJS += $(RT_VMBUS_SRCS:%.c=obj/guest/rt_kern/%.o)
 RT_ULIB_OBJS := $(patsubst $(SRC)/$(RT)/%.c,obj/guest/rt_user/%.o,\
 	$(sort $(wildcard $(SRC)/$(RT)/lib/*.c $(SRC)/$(RT)/user/*.c)))
 RT_PROGRAMS := vmms vmwp
@@ -12,6 +15,10 @@ rt_program_objs = $(patsubst $(SRC)/$(RT)/%.c,obj/guest/rt_user/%.o,\
 GUEST_IMAGES += roms/root.elf roms/rootfs.cpio
 
 obj/guest/rt_kern/%.o: $(SRC)/$(RT)/%.c config.mk
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -mcmodel=kernel -MMD -MP -c -o $@ $<
+
+obj/guest/rt_kern/vmbus/%.o: $(SRC)/vmbus/%.c config.mk
 	@mkdir -p $(@D)
 	$(GUEST_CC) $(GUEST_CFLAGS) -mcmodel=kernel -MMD -MP -c -o $@ $<
 

@@ -6,6 +6,7 @@
 #define RT_SYSABI_H
 
 #include "abi/hv.h"
+#include "abi/vmbus.h"
 
 #define X(name, handler) SYS_##name,
 enum {
@@ -21,6 +22,7 @@ enum {
 #define RT_EIO       5
 #define RT_ENOEXEC   8
 #define RT_EBADF     9
+#define RT_EAGAIN    11
 #define RT_ENOMEM    12
 #define RT_EFAULT    14
 #define RT_ENODEV    19
@@ -50,6 +52,7 @@ struct rt_msg {
 };
 #define RT_MSG_PROCESS_EXIT 1u  /* data: uint64_t process id, int64_t code */
 #define RT_MSG_CONSOLE      2u  /* data: bytes typed */
+#define RT_MSG_CHANNEL      3u  /* data: struct rt_channel_news */
 #define RT_MSG_USER         16u /* first number of the processes' own types */
 
 /* VMWP to VMMS */
@@ -80,6 +83,26 @@ struct rt_vp_run {
         uint64_t value;
     } set[RT_RUN_MAX_SET];
     struct hv_message message;
+};
+
+/* Channels of a process (CHANNEL_OFFER and the calls behind it) */
+struct rt_channel_offer {
+    struct vmbus_guid class_id, instance_id;
+    uint32_t flags; /* VMBUS_OFFER_* */
+};
+struct rt_channel_news {
+    uint32_t channel;
+    uint32_t event;
+};
+#define RT_CHANNEL_OPENED   1u
+#define RT_CHANNEL_CLOSED   2u
+#define RT_CHANNEL_READABLE 3u /* comes again when a read has found no packet */
+#define RT_CHANNEL_WRITABLE 4u /* after a write that had no room */
+struct rt_packet {
+    uint16_t type;   /* VMBUS_PKT_* */
+    uint16_t flags;  /* VMBUS_PKT_F_COMPLETION */
+    uint32_t length; /* bytes of data, which follow */
+    uint64_t id;
 };
 
 #define RT_REGS_GET 0x10000u

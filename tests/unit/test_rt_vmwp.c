@@ -11,6 +11,7 @@
 #include "partitions/root/vmwp/pm.c"
 #include "partitions/root/vmwp/mov.c"
 #include "partitions/root/vmwp/acpi_build.c"
+#include "partitions/root/vmwp/dsdt.c"
 
 static unsigned edges, sent;
 static bool level;
@@ -288,7 +289,7 @@ START_TEST(acpi_tables_sum_to_zero_and_name_every_processor)
 {
     static uint8_t area[ACPI_AREA_SIZE];
     for (unsigned cpus = 1; cpus <= 8; cpus++) {
-        acpi_build(area, cpus);
+        acpi_build(area, cpus, 64 << 20);
         const struct acpi_rsdp *r = (const void *)area;
         ck_assert_uint_eq(sum(area, 20), 0);
         ck_assert_uint_eq(sum(area, 36), 0);

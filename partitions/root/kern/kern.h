@@ -38,6 +38,7 @@
 #define VEC_MSI       0x50
 #define VEC_TIMER     0xe0
 #define VEC_INTERCEPT 0xf3
+#define VEC_VMBUS     0xf2
 #define VEC_SPURIOUS  0xff
 
 static inline void *phys_to_virt(uint64_t pa)

@@ -4,6 +4,7 @@
  */
 #include "partitions/root/kern/kern.h"
 #include "partitions/root/drv/drv.h"
+#include "partitions/root/vid/bus.h"
 #include "partitions/root/vid/vid.h"
 
 #define SYSCALL_SLOTS 64 /* entry.S */
@@ -246,6 +247,47 @@ static int64_t sys_assert(uint64_t part, uint64_t control, uint64_t destination,
 {
     struct part *p = proc_object(self(), part, H_PARTITION);
     return p ? vid_assert(p, control, destination, (uint32_t)vector) : -RT_EBADF;
+}
+
+static int64_t sys_vmbus_start(uint64_t part, uint64_t queue)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    struct queue *q = proc_object(self(), queue, H_QUEUE);
+    return p && q ? bus_start(p, q) : -RT_EBADF;
+}
+
+static int64_t sys_channel_offer(uint64_t part, uint64_t offer)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    struct rt_channel_offer o;
+    if (!p)
+        return -RT_EBADF;
+    if (!user_range(offer, sizeof(o)))
+        return -RT_EFAULT;
+    memcpy(&o, (const void *)offer, sizeof(o));
+    return uchan_offer(p, &o);
+}
+
+static int64_t sys_channel_rescind(uint64_t part, uint64_t channel)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    return p ? uchan_rescind(p, channel) : -RT_EBADF;
+}
+
+static int64_t sys_channel_read(uint64_t part, uint64_t channel, uint64_t buffer, uint64_t n)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    if (!p)
+        return -RT_EBADF;
+    return user_range(buffer, n) ? uchan_read(p, channel, (void *)buffer, n) : -RT_EFAULT;
+}
+
+static int64_t sys_channel_write(uint64_t part, uint64_t channel, uint64_t buffer, uint64_t n)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    if (!p)
+        return -RT_EBADF;
+    return user_range(buffer, n) ? uchan_write(p, channel, (const void *)buffer, n) : -RT_EFAULT;
 }
 
 static int64_t sys_poweroff(uint64_t value)

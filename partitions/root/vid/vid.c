@@ -10,38 +10,20 @@
  *
  * Memory deposits follow TLFS 4: any call may ask for more (status 0x0b) and is then repeated.
  */
-#include "partitions/root/vid/vid.h"
 #include "partitions/root/kern/kern.h"
+#include "partitions/root/vid/bus.h"
+#include "partitions/root/vid/vid_int.h"
 #include "partitions/root/winhv/winhv.h"
 
-#define VID_PARTITIONS    8u
 #define VID_FIRST_DEPOSIT 512u
 #define VID_DEPOSIT       64u
-#define VID_MAX_BLOCKS    16384u /* of 2 MiB: 32 GiB */
-
-struct vid_vp {
-    struct thread *waiter;
-    bool exists, has_message;
-    struct rt_vp_run *run; /* the run page, kernel's view */
-    uint64_t run_va;       /* and the process's */
-    struct hv_in_vp_registers *input;
-    uint64_t input_pa;
-};
-
-struct part {
-    uint64_t id;
-    struct proc *owner;
-    char name[RT_NAME];
-    unsigned vps;
-    struct vid_vp vp[VID_MAX_VPS];
-    uint64_t *block; /* physical addresses of 2 MiB blocks given to the child */
-    unsigned blocks, block_room;
-};
 
 static struct part *vid_part[VID_PARTITIONS];
 
 void vid_init(void)
 {
+    if (winhv_present)
+        bus_init();
 }
 
 /* ---- memory given to the hypervisor ---- */
@@ -118,6 +100,7 @@ int64_t vid_create(struct proc *owner, const char *name, uint64_t vps, struct pa
     if (!p)
         return -RT_ENOMEM;
     p->owner = owner;
+    p->slot = slot;
     p->vps = (unsigned)vps;
     rt_strcpy(p->name, name, sizeof(p->name));
     VID_RETRY(status, HV_PARTITION_ID_SELF,
@@ -158,6 +141,7 @@ void vid_destroy(struct part *p)
         const struct hv_reg_assoc stop = {HV_REG_EXPLICIT_SUSPEND, {0}, {.q = {1, 0}}};
         winhv_set_registers(p->id, i, &stop, 1);
     }
+    bus_stop(p);
     winhv_finalize_partition(p->id);
     vid_withdraw(p->id);
     uint16_t status = winhv_delete_partition(p->id);
@@ -190,6 +174,35 @@ static bool vid_remember(struct part *p, uint64_t pa)
     return true;
 }
 
+/* The range that vid_memory fills, or 0: it overlaps another, or there are too many. */
+static struct vid_range *vid_new_range(struct part *p, uint64_t gpa, uint64_t bytes)
+{
+    for (unsigned i = 0; i < p->ranges; i++)
+        if (gpa < p->range[i].gpa + p->range[i].bytes && p->range[i].gpa < gpa + bytes)
+            return 0;
+    if (p->ranges == VID_MAX_RANGES)
+        return 0;
+    p->range[p->ranges] = (struct vid_range){gpa, 0, p->blocks};
+    return &p->range[p->ranges++];
+}
+
+uint64_t vid_gpa_to_pa(const struct part *p, uint64_t gpa, uint64_t want, uint64_t *got)
+{
+    for (unsigned i = 0; i < p->ranges; i++) {
+        const struct vid_range *r = &p->range[i];
+        if (gpa < r->gpa || gpa - r->gpa >= r->bytes)
+            continue;
+        uint64_t at = gpa - r->gpa, left = r->bytes - at;
+        uint64_t block = r->first + at / PAGE_2M, n = PAGE_2M - at % PAGE_2M;
+        uint64_t pa = p->block[block] + at % PAGE_2M;
+        for (; n < want && n < left && p->block[block + 1] == p->block[block] + PAGE_2M; block++)
+            n += PAGE_2M;
+        *got = n < want ? n : want;
+        return pa;
+    }
+    return 0;
+}
+
 static uint16_t vid_map_large(struct part *p, uint64_t gpa, const uint64_t *gpfn, unsigned count)
 {
     const uint32_t flags = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_KEXEC | HV_MAP_UEXEC | HV_MAP_LARGE;
@@ -210,6 +223,9 @@ int64_t vid_memory(struct part *p, uint64_t gpa, uint64_t bytes)
     if ((gpa | bytes) & (PAGE_2M - 1) || !bytes || gpa + bytes < gpa ||
         gpa + bytes > RT_PRIVATE_BASE - RT_GUEST_BASE)
         return -RT_EINVAL;
+    struct vid_range *range = vid_new_range(p, gpa, bytes);
+    if (!range)
+        return -RT_EINVAL;
     while (bytes) {
         unsigned n = 0;
         for (; n < RT_COUNT(gpfn) && n * PAGE_2M < bytes; n++) {
@@ -228,6 +244,7 @@ int64_t vid_memory(struct part *p, uint64_t gpa, uint64_t bytes)
         uint16_t status = vid_map_large(p, gpa, gpfn, n);
         if (status)
             return vid_error(p, "map memory", status);
+        range->bytes += n * PAGE_2M;
         gpa += n * PAGE_2M;
         bytes -= n * PAGE_2M;
     }
@@ -354,8 +371,5 @@ void vid_interrupt(void *arg)
         if (vp->waiter)
             sched_wake(vp->waiter);
     }
-    *(volatile uint32_t *)&m->type = HV_MSG_NONE;
-    __asm__ volatile("lock; addl $0, (%%rsp)" : : : "memory");
-    if (*(volatile uint8_t *)&m->flags & HV_MESSAGE_FLAG_PENDING)
-        wrmsr(HV_MSR_EOM, 0);
+    winhv_message_done(HV_SINT_INTERCEPT);
 }

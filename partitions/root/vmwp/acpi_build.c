@@ -1,8 +1,6 @@
 /*
- * vmwp/acpi_build.c: RSDP, XSDT, FADT, FACS, MADT and a DSDT with \_S5 (ACPI 6.5 5.2). APIC ids
+ * vmwp/acpi_build.c: RSDP, XSDT, FADT, FACS, MADT and the DSDT of dsdt.c (ACPI 6.5 5.2). APIC ids
  * are VP indices; ids from 255 on would get x2APIC entries.
- *
- * Not modelled: the VMBus device, PCI host bridge.
  */
 #include "partitions/root/vmwp/acpi_build.h"
 #include "partitions/root/lib/rt_lib.h"
@@ -78,15 +76,11 @@ static void build_fadt(uint8_t *area)
     facs->version = 2;
 }
 
-static void build_dsdt(uint8_t *area)
+static void build_dsdt(uint8_t *area, uint64_t ram_end)
 {
-    /* Name (\_S5, Package (4) { 5, 5, 0, 0 }) */
-    static const uint8_t s5[] = {
-        AML_NAME, '\\',     '_',           'S',      '5',           '_',      AML_PACKAGE, 8,
-        4,        AML_BYTE, PM_SLP_TYP_S5, AML_BYTE, PM_SLP_TYP_S5, AML_ZERO, AML_ZERO};
     uint8_t *d = area + AT_DSDT;
-    memcpy(d + sizeof(struct acpi_header), s5, sizeof(s5));
-    header((void *)d, "DSDT", 2, sizeof(struct acpi_header) + sizeof(s5));
+    const unsigned n = dsdt_build(d + sizeof(struct acpi_header), ram_end);
+    header((void *)d, "DSDT", 2, (uint32_t)sizeof(struct acpi_header) + n);
 }
 
 static void build_madt(uint8_t *area, unsigned cpus)
@@ -113,11 +107,11 @@ static void build_madt(uint8_t *area, unsigned cpus)
     header(&m->h, "APIC", 5, (uint32_t)(p - (uint8_t *)m));
 }
 
-void acpi_build(uint8_t *area, unsigned cpus)
+void acpi_build(uint8_t *area, unsigned cpus, uint64_t ram_end)
 {
     memset(area, 0, ACPI_AREA_SIZE);
     build_fadt(area);
-    build_dsdt(area);
+    build_dsdt(area, ram_end);
     build_madt(area, cpus);
     uint64_t entry[2] = {ACPI_AREA_GPA + AT_FADT, ACPI_AREA_GPA + AT_MADT};
     memcpy(area + AT_XSDT + sizeof(struct acpi_header), entry, sizeof(entry));

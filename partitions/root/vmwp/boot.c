@@ -236,7 +236,7 @@ bool boot_load(void)
 {
     struct file f;
     uint32_t magic[2] = {0};
-    acpi_build(vm_ram(ACPI_AREA_GPA, ACPI_AREA_SIZE), vm.cpus);
+    acpi_build(vm_ram(ACPI_AREA_GPA, ACPI_AREA_SIZE), vm.cpus, vm.high ? VM_4G + vm.high : vm.low);
     rt_strcpy((char *)vm_ram(CMDLINE_GPA, sizeof(vm.append)), vm.append, sizeof(vm.append));
     if (!file_open(vm.kernel, &f) || !apic_bases())
         return false;

@@ -80,6 +80,7 @@ static void vm_create(void)
     vm_check(u_call3(SYS_PART_MEMORY, vm.part, 0, vm.low), "memory");
     if (vm.high)
         vm_check(u_call3(SYS_PART_MEMORY, vm.part, VM_4G, vm.high), "memory above 4 GiB");
+    vm_check(u_call2(SYS_VMBUS_START, vm.part, vm.queue), "VMBus");
     for (unsigned i = 0; i < vm.cpus; i++)
         vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
 }

@@ -1,8 +1,8 @@
 /*
- * winhv/winhv.c: detects the hypervisor, places hypercall page and SynIC message page (TLFS 3.13,
- * 11.5), and wraps the hypercalls.
+ * winhv/winhv.c: detects the hypervisor, places hypercall page and SynIC pages (TLFS 3.13, 11.5),
+ * and wraps the hypercalls.
  *
- * Not modelled: ports and connections (they come with the VMBus server), fast and XMM forms.
+ * Not modelled: fast and XMM forms.
  */
 #include "partitions/root/winhv/winhv.h"
 #include "partitions/root/kern/kern.h"
@@ -13,6 +13,8 @@
 
 bool winhv_present;
 struct hv_message *winhv_messages;
+uint64_t (*winhv_events)[HV_EVENT_FLAGS_PER_SINT / 64];
+static uint64_t winhv_own_id;                                /* of the root partition */
 static uint64_t (*winhv_page)(uint64_t, uint64_t, uint64_t); /* hypercall page */
 static union {
     uint8_t bytes[4096];
@@ -58,14 +60,19 @@ void winhv_init(void)
     if (!(r[1] & HV_CREATE_PARTITIONS))
         return;
     wrmsr(HV_MSR_GUEST_OS_ID, WINHV_GUEST_OS_ID);
-    uint64_t page = mm_alloc_zeroed(), simp = mm_alloc_zeroed();
+    uint64_t page = mm_alloc_zeroed(), simp = mm_alloc_zeroed(), siefp = mm_alloc_zeroed();
     wrmsr(HV_MSR_HYPERCALL, page | HV_MSR_ENABLE);
     winhv_page = phys_to_virt(page);
     winhv_messages = phys_to_virt(simp);
+    winhv_events = phys_to_virt(siefp);
     wrmsr(HV_MSR_SIMP, simp | HV_MSR_ENABLE);
+    wrmsr(HV_MSR_SIEFP, siefp | HV_MSR_ENABLE);
     trap_handle_auto_eoi(VEC_INTERCEPT, vid_interrupt);
     wrmsr(HV_MSR_SINT0 + HV_SINT_INTERCEPT, VEC_INTERCEPT | HV_SINT_AUTO_EOI);
     wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
+    if (winhv_simple(HVCALL_GET_PARTITION_ID))
+        return;
+    winhv_own_id = winhv_out.q[0];
     winhv_present = true;
 }
 
@@ -211,4 +218,61 @@ uint16_t winhv_assert_interrupt(uint64_t id, uint64_t control, uint64_t destinat
     *(struct hv_in_assert_interrupt *)&winhv_in = (struct hv_in_assert_interrupt){
         .partition = id, .control = control, .destination = destination, .vector = vector};
     return winhv_simple(HVCALL_ASSERT_VIRTUAL_INTERRUPT);
+}
+
+/* ---- ports, messages, events ---- */
+uint16_t winhv_create_port(uint32_t port, uint64_t peer, const struct hv_port_info *info)
+{
+    *(struct hv_in_create_port *)&winhv_in = (struct hv_in_create_port){
+        .port_partition = winhv_own_id, .port = port, .connection_partition = peer, .info = *info};
+    return winhv_simple(HVCALL_CREATE_PORT);
+}
+
+uint16_t winhv_delete_port(uint32_t port)
+{
+    *(struct hv_in_delete_port *)&winhv_in = (struct hv_in_delete_port){winhv_own_id, port, 0};
+    return winhv_simple(HVCALL_DELETE_PORT);
+}
+
+uint16_t winhv_connect_port(uint64_t peer, uint32_t connection, uint32_t port, uint32_t type)
+{
+    *(struct hv_in_connect_port *)&winhv_in = (struct hv_in_connect_port){
+        .connection_partition = peer,
+        .connection = connection,
+        .port_partition = winhv_own_id,
+        .port = port,
+        .info = {.type = type}};
+    return winhv_simple(HVCALL_CONNECT_PORT);
+}
+
+uint16_t winhv_disconnect_port(uint64_t peer, uint32_t connection)
+{
+    *(struct hv_in_delete_port *)&winhv_in = (struct hv_in_delete_port){peer, connection, 0};
+    return winhv_simple(HVCALL_DISCONNECT_PORT);
+}
+
+uint16_t winhv_post_message_direct(uint64_t id, uint32_t vp, uint8_t sint, uint32_t type,
+                                   const void *payload, unsigned size)
+{
+    struct hv_in_post_message_direct *in = (void *)&winhv_in;
+    *in = (struct hv_in_post_message_direct){
+        .partition = id, .vp = vp, .sint = sint, .message = {.type = type, .size = (uint8_t)size}};
+    memcpy(in->message.payload, payload, size);
+    return winhv_simple(HVCALL_POST_MESSAGE_DIRECT);
+}
+
+uint16_t winhv_signal_event_direct(uint64_t id, uint32_t vp, uint8_t sint, uint16_t flag)
+{
+    *(struct hv_in_signal_event_direct *)&winhv_in = (struct hv_in_signal_event_direct){
+        .partition = id, .vp = vp, .sint = sint, .flag = flag};
+    return winhv_simple(HVCALL_SIGNAL_EVENT_DIRECT);
+}
+
+void winhv_message_done(unsigned sint)
+{
+    struct hv_message *m = &winhv_messages[sint];
+    *(volatile uint32_t *)&m->type = HV_MSG_NONE;
+    __asm__ volatile("lock; addl $0, (%%rsp)" : : : "memory");
+    if (*(volatile uint8_t *)&m->flags & HV_MESSAGE_FLAG_PENDING)
+        wrmsr(HV_MSR_EOM, 0);
 }

@@ -13,6 +13,7 @@
 
 extern bool winhv_present;                /* our privileges suffice to create partitions */
 extern struct hv_message *winhv_messages; /* SIMP: one slot per SINT */
+extern uint64_t (*winhv_events)[HV_EVENT_FLAGS_PER_SINT / 64]; /* SIEFP: flags per SINT */
 
 void winhv_init(void);
 
@@ -42,5 +43,16 @@ uint16_t winhv_translate(uint64_t id, uint32_t vp, uint64_t flags, uint64_t gva_
                          struct hv_out_translate_va *out);
 uint16_t winhv_assert_interrupt(uint64_t id, uint64_t control, uint64_t destination,
                                 uint32_t vector);
+/* A port of ours that `peer` may send to, and its connection id `connection` for it. */
+uint16_t winhv_create_port(uint32_t port, uint64_t peer, const struct hv_port_info *info);
+uint16_t winhv_delete_port(uint32_t port);
+uint16_t winhv_connect_port(uint64_t peer, uint32_t connection, uint32_t port, uint32_t type);
+uint16_t winhv_disconnect_port(uint64_t peer, uint32_t connection);
+/* size: up to HV_MESSAGE_PAYLOAD */
+uint16_t winhv_post_message_direct(uint64_t id, uint32_t vp, uint8_t sint, uint32_t type,
+                                   const void *payload, unsigned size);
+uint16_t winhv_signal_event_direct(uint64_t id, uint32_t vp, uint8_t sint, uint16_t flag);
+/* Frees SINT's message slot and lets the next message in. */
+void winhv_message_done(unsigned sint);
 
 #endif

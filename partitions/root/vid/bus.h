@@ -1,0 +1,31 @@
+/*
+ * vid/bus.h: VMBus in the root's kernel: one thread serves all partitions' servers (vmbus/server.h).
+ * Service providers in the kernel offer channels with bus_server; those of a process go through
+ * uchan.c.
+ */
+#ifndef RT_BUS_H
+#define RT_BUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmbus/server.h"
+
+struct part;
+struct queue;
+
+void bus_init(void);
+/* Gives the partition a VMBus. queue gets RT_MSG_CHANNEL about the process's own channels. */
+int64_t bus_start(struct part *p, struct queue *queue);
+void bus_stop(struct part *p);                   /* also when it has none */
+struct vmbus_server *bus_server(struct part *p); /* 0: VMBus is off */
+
+/* ---- uchan.c: channels whose VSP is the partition's process (sysabi.h) ---- */
+struct rt_channel_offer;
+int64_t uchan_offer(struct part *p, const struct rt_channel_offer *offer);
+int64_t uchan_rescind(struct part *p, uint64_t id);
+/* Into a buffer of the process: struct rt_packet and data. Returns its bytes, 0: no packet. */
+int64_t uchan_read(struct part *p, uint64_t id, void *buffer, size_t size);
+int64_t uchan_write(struct part *p, uint64_t id, const void *buffer, size_t size);
+
+#endif
