@@ -98,6 +98,7 @@ struct vmbus_msg_offer {
 VMBUS_ABI_SIZE(vmbus_msg_offer, 196);
 #define VMBUS_OFFER_ENUMERATE      0x0001u
 #define VMBUS_OFFER_NAMED_PIPE     0x0010u
+#define VMBUS_PIPE_MESSAGES        4u /* of a pipe: the first byte of the user data */
 #define VMBUS_OFFER_TLNPI_PROVIDER 0x2000u
 
 /* RESCIND_CHANNEL_OFFER, CLOSE_CHANNEL, RELID_RELEASED */

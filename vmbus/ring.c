@@ -1,8 +1,8 @@
 /*
  * vmbus/ring.c: ring buffers (abi/vmbus.h): wrap, pending_send_size, interrupt mask.
  *
- * A producer leaves at least one byte free, so equal indexes mean empty. It interrupts only when the
- * ring was empty before its packet. Indexes are multiples of 8.
+ * A producer leaves at least one byte free, so equal indexes mean empty. It interrupts only when
+ * the ring was empty before its packet. Indexes are multiples of 8.
  *
  * Not modelled: the guest-to-host counters in the control page's reserved words.
  */

@@ -1,7 +1,7 @@
 /*
  * vmbus/ring.h: one direction of a channel: a producer and a consumer that don't trust each other
- * share a control page and data pages. Used by the server, which is the producer of one ring and the
- * consumer of the other, and by the client, the other way round.
+ * share a control page and data pages. Used by the server, which is the producer of one ring and
+ * the consumer of the other, and by the client, the other way round.
  *
  * Each side keeps its own index to itself; what it finds in the control page is checked each time.
  */

@@ -25,6 +25,7 @@ struct vm_spec {
     char name[32];
     uint64_t memory; /* bytes */
     unsigned cpus;
+    uint64_t stop_after;                  /* ns of virtual time; 0: never */
     const char *kernel, *initrd, *append; /* point into the specification's copy */
     char *copy;
 };

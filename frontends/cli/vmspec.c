@@ -18,7 +18,10 @@
 #define VM_CPUS_MAX       4
 #define FILE_LIMIT        (1ull << 30)
 
-static const char *const vm_keys[] = {"name", "memory", "cpus", "kernel", "initrd", "append", NULL};
+#define NS_PER_MS 1000000u
+
+static const char *const vm_keys[] = {"name",   "memory", "cpus",       "kernel",
+                                      "initrd", "append", "stop-after", NULL};
 
 static const char *get_vm_key(size_t i)
 {
@@ -78,12 +81,17 @@ static int set_key(struct vm_spec *vm, const char *key, const char *value, struc
         vm->append = value;
         return 0;
     }
+    if (strcmp(key, "stop-after") == 0) {
+        if (value_parse_duration(value, &vm->stop_after) < 0 || vm->stop_after < NS_PER_MS)
+            return err_set(err, "E-CLI-002", -EINVAL, "stop-after=%s: 90s, 5m or 250ms", value);
+        return 0;
+    }
     if (strcmp(key, "disk") == 0 || strcmp(key, "net") == 0)
         return err_set(err, "E-CLI-007", -EINVAL, "%s= is not part of this build", key);
     err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
     const char *near = text_nearest(key, get_vm_key);
     return near ? err_hint(err, "did you mean %s=?", near)
-                : err_hint(err, "keys: name memory cpus kernel initrd append");
+                : err_hint(err, "keys: name memory cpus kernel initrd append stop-after");
 }
 
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err)
@@ -195,6 +203,9 @@ static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *
             return err->code;
         n += (size_t)snprintf(line + n, size - n, " initrd=%s", initrd);
     }
+    if (vm[i].stop_after)
+        n += (size_t)snprintf(line + n, size - n, " stop-after=%llu",
+                              (unsigned long long)(vm[i].stop_after / NS_PER_MS));
     n += (size_t)snprintf(line + n, size - n, " append=\"%s\"\n", vm[i].append);
     if (n >= size)
         return err_set(err, "E-CLI-002", -EINVAL, "--vm %s: too long", vm[i].name);

@@ -59,12 +59,21 @@ struct rt_msg {
 #define RT_MSG_VM_STATE RT_MSG_USER       /* data: uint32_t enum rt_vm_state */
 #define RT_MSG_VM_END   (RT_MSG_USER + 1) /* data: uint32_t enum rt_vm_end, uint32_t exit value */
 
+/* VMMS to VMWP */
+#define RT_MSG_VM_STOP (RT_MSG_USER + 2) /* data: uint32_t enum rt_vm_stop */
+
+enum rt_vm_stop {
+    RT_STOP_SHUTDOWN, /* the guest is asked to power off */
+    RT_STOP_RESTART,  /* or to restart */
+    RT_STOP_TURN_OFF, /* and is not asked */
+};
 enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING };
 enum rt_vm_end {
     RT_END_POWEROFF,
     RT_END_RESET,
     RT_END_DEBUG_EXIT,
     RT_END_TRIPLE_FAULT,
+    RT_END_TURNED_OFF,
     RT_END_ERROR, /* could not start, or the worker died */
 };
 

@@ -1,19 +1,34 @@
 #!/bin/busybox sh
 # Init of the guest of the VMBus tests: loads the modules that lie in the root folder, says what a
-# stock kernel finds on VMBus, and waits to be shut down (end=wait) or powers off.
+# stock kernel finds on VMBus, and waits to be shut down by the host.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
-for m in hv_vmbus hv_utils; do
-    insmod /$m.ko || echo "insmod $m failed"
+# what the kernel runs when the shutdown component asks
+mkdir -p /sbin
+for what in poweroff reboot; do
+    printf '#!/bin/sh\necho "ORDERLY %s" >/dev/console\nsync\nexec /bin/%s -f\n' $what $what >/sbin/$what
+    chmod 755 /sbin/$what
 done
-sleep 1
+# shellcheck disable=SC2154
+insmod /hv_vmbus.ko $vmbus || echo "insmod hv_vmbus failed"
+date -s @1000000000 >/dev/null # time synchronization will know better
+insmod /hv_utils.ko || echo "insmod hv_utils failed"
 dmesg | grep -i -E 'vmbus|hv_|hyperv'
 for d in /sys/bus/vmbus/devices/*; do
-    echo "DEVICE $(cat $d/class_id) driver $(basename "$(readlink $d/driver)") id $(cat $d/id) state $(cat $d/state)"
+    echo "DEVICE $(cat $d/class_id) driver $(basename "$(readlink $d/driver)") state $(cat $d/state)"
 done
-cat /proc/interrupts | grep -E 'HYP|HVS|Hyper'
-echo "VMBUS-DONE"
-poweroff -f
+grep HYP /proc/interrupts
+i=0
+while [ $i -lt 40 ] && [ "$(date +%s)" -lt 1500000000 ]; do
+    usleep 50000
+    i=$((i + 1))
+done
+echo "DATE $(date +%Y-%m-%d)"
+echo "PTP $(cat /sys/class/ptp/*/clock_name)"
+echo "VMBUS-READY"
+while :; do
+    sleep 1
+done

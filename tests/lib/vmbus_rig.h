@@ -1,7 +1,7 @@
 /*
- * tests/lib/vmbus_rig.h: a VMBus server and a client in one process, with 4 MiB of guest RAM between
- * them in two blocks that are not neighbours for the server. Messages and signals wait until
- * vmbus_rig_pump delivers them.
+ * tests/lib/vmbus_rig.h: a VMBus server and a client in one process, with 4 MiB of guest RAM
+ * between them in two blocks that are not neighbours for the server. Messages and signals wait
+ * until vmbus_rig_pump delivers them.
  */
 #ifndef TESTS_LIB_VMBUS_RIG_H
 #define TESTS_LIB_VMBUS_RIG_H

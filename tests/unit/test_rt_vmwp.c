@@ -1,5 +1,7 @@
 /* Unit tests of a worker's pure parts: device models, MOV decoder, ACPI tables. */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "partitions/root/vmwp/uart.c"
@@ -285,6 +287,31 @@ static uint8_t sum(const uint8_t *p, unsigned n)
     return s;
 }
 
+/* With ACPI_DUMP=DIR in the environment the DSDT is written there, for check_acpi.sh. */
+START_TEST(the_dsdt_has_vmbus_below_the_module_that_owns_the_memory)
+{
+    static uint8_t area[ACPI_AREA_SIZE];
+    const char *dir = getenv("ACPI_DUMP");
+    unsigned length[2];
+    for (unsigned i = 0; i < 2; i++) {
+        acpi_build(area, 1, i ? VM_HIGH_MMIO + 1 : 64 << 20);
+        const struct acpi_header *d = (const void *)(area + AT_DSDT);
+        length[i] = d->length;
+        ck_assert_uint_lt(d->length, AT_MADT - AT_DSDT);
+        ck_assert_ptr_nonnull(memmem(d, d->length, "VMBS", 4));
+        ck_assert_ptr_nonnull(memmem(d, d->length, "\x0dVMBus", 7));
+        char path[512];
+        snprintf(path, sizeof(path), "%s/CHILD%u.dat", dir ? dir : ".", i);
+        FILE *f = dir ? fopen(path, "wb") : NULL;
+        if (f) {
+            fwrite(d, 1, d->length, f);
+            fclose(f);
+        }
+    }
+    ck_assert_uint_eq(length[0], length[1] + 46); /* RAM up there: no high window */
+}
+END_TEST
+
 START_TEST(acpi_tables_sum_to_zero_and_name_every_processor)
 {
     static uint8_t area[ACPI_AREA_SIZE];
@@ -327,6 +354,7 @@ int main(void)
     tcase_add_test(tc, mov_forms_are_decoded_with_their_length);
     tcase_add_test(tc, mov_results_follow_the_register_width);
     tcase_add_test(tc, mov_refuses_other_instructions);
+    tcase_add_test(tc, the_dsdt_has_vmbus_below_the_module_that_owns_the_memory);
     tcase_add_test(tc, acpi_tables_sum_to_zero_and_name_every_processor);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

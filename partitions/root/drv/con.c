@@ -134,7 +134,7 @@ static void con_uart_input(uint8_t ch)
 {
     struct con *first = 0;
     for (struct con *c = con_list; c; c = c->next)
-        if (c->port < 0 && c->input)
+        if (c->port < 0 && c->input && c != con_root)
             first = c; /* the list grows at its head */
     if (first)
         con_deliver(first, &ch, 1);
@@ -145,8 +145,8 @@ struct con *con_open(const char *name, struct queue *q)
     struct con *c = con_list;
     while (c && strcmp(c->name, name))
         c = c->next;
-    if (c && c->open)
-        return 0;
+    if (c && c->open && (c != con_root || c->input))
+        return 0; /* the log's console takes a reader */
     if (!c) {
         c = kmalloc(sizeof(*c));
         if (!c)

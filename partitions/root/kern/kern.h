@@ -279,6 +279,7 @@ struct proc {
     char name[RT_NAME];
     struct thread *threads;
     struct queue *parent;
+    struct queue *inbox; /* where its parent's messages go, or 0 */
     struct handle handle[PROC_HANDLES];
     bool dying;
 };

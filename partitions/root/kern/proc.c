@@ -78,6 +78,8 @@ static void proc_free(struct proc *p)
             vid_destroy(h->object);
         h->type = H_NONE;
     }
+    queue_unref(p->inbox);
+    p->inbox = 0;
     if (p->pml4)
         vm_destroy(p->pml4);
     for (struct proc **l = &proc_list; *l; l = &(*l)->next) {

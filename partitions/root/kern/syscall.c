@@ -121,6 +121,31 @@ static int64_t sys_recv(uint64_t queue, uint64_t msg, uint64_t deadline)
     return r;
 }
 
+static int64_t sys_inbox(uint64_t queue)
+{
+    struct queue *q = proc_object(self(), queue, H_QUEUE);
+    if (!q)
+        return -RT_EBADF;
+    queue_ref(q);
+    queue_unref(self()->inbox);
+    self()->inbox = q;
+    return 0;
+}
+
+static int64_t sys_tell(uint64_t id, uint64_t type, uint64_t data, uint64_t n)
+{
+    struct proc *p = proc_list;
+    uint8_t copy[RT_MSG_DATA];
+    if (self()->parent)
+        return -RT_EPERM;
+    if (n > RT_MSG_DATA || !user_range(data, n))
+        return -RT_EINVAL;
+    memcpy(copy, (const void *)data, n);
+    while (p && p->id != id)
+        p = p->next;
+    return p && p->inbox ? queue_send(p->inbox, (uint32_t)type, self()->id, copy, n) : -RT_ENOENT;
+}
+
 static int64_t sys_open(uint64_t path)
 {
     char name[PATH_MAX];
@@ -170,6 +195,8 @@ static int64_t sys_con_open(uint64_t name, uint64_t queue)
         return -RT_EBADF;
     if (!user_string(text, name, sizeof(text)))
         return -RT_EFAULT;
+    if (!strcmp(text, "root") && self()->parent)
+        return -RT_EPERM;
     struct con *c = con_open(text, q);
     return c ? proc_handle(self(), H_CONSOLE, c) : -RT_ENOMEM;
 }
@@ -254,6 +281,12 @@ static int64_t sys_vmbus_start(uint64_t part, uint64_t queue)
     struct part *p = proc_object(self(), part, H_PARTITION);
     struct queue *q = proc_object(self(), queue, H_QUEUE);
     return p && q ? bus_start(p, q) : -RT_EBADF;
+}
+
+static int64_t sys_reference_time(uint64_t part)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    return p ? vid_reference_time(p) : -RT_EBADF;
 }
 
 static int64_t sys_channel_offer(uint64_t part, uint64_t offer)

@@ -1,7 +1,7 @@
 /*
- * vid/bus.h: VMBus in the root's kernel: one thread serves all partitions' servers (vmbus/server.h).
- * Service providers in the kernel offer channels with bus_server; those of a process go through
- * uchan.c.
+ * vid/bus.h: VMBus in the root's kernel: one thread serves the servers of all partitions
+ * (vmbus/server.h). Service providers in the kernel offer channels with bus_server; those of a
+ * process go through uchan.c.
  */
 #ifndef RT_BUS_H
 #define RT_BUS_H

@@ -86,9 +86,11 @@ int64_t uchan_offer(struct part *p, const struct rt_channel_offer *offer)
     struct uchan *u = n < UCHANS_MAX ? kmalloc(sizeof(*u)) : 0;
     if (!u)
         return -RT_ENOMEM;
-    const struct vmbus_offer o = {.class_id = offer->class_id,
-                                  .instance_id = offer->instance_id,
-                                  .flags = (uint16_t)offer->flags};
+    const struct vmbus_offer o = {
+        .class_id = offer->class_id,
+        .instance_id = offer->instance_id,
+        .flags = (uint16_t)offer->flags,
+        .user = {offer->flags & VMBUS_OFFER_NAMED_PIPE ? VMBUS_PIPE_MESSAGES : 0}};
     u->part = p;
     u->id = ++p->next_uchan;
     u->next = p->uchans;

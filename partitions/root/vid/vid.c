@@ -251,6 +251,13 @@ int64_t vid_memory(struct part *p, uint64_t gpa, uint64_t bytes)
     return 0;
 }
 
+int64_t vid_reference_time(const struct part *p)
+{
+    uint64_t now;
+    uint16_t status = winhv_get_property(p->id, HV_PROP_REFERENCE_TIME, &now);
+    return status ? vid_error(p, "reference time", status) : (int64_t)now;
+}
+
 /* ---- virtual processors ---- */
 int64_t vid_vp_create(struct part *p, uint64_t index, uint64_t *run_va)
 {

@@ -25,6 +25,7 @@ void vid_destroy(struct part *p);
 int64_t vid_memory(struct part *p, uint64_t gpa, uint64_t bytes);
 /* Physical address of guest memory, contiguous for *got bytes, at most `want`; 0: no RAM. */
 uint64_t vid_gpa_to_pa(const struct part *p, uint64_t gpa, uint64_t want, uint64_t *got);
+int64_t vid_reference_time(const struct part *p); /* 100 ns since the partition's start */
 int64_t vid_vp_create(struct part *p, uint64_t vp, uint64_t *run_va);
 int64_t vid_vp_regs(struct part *p, uint64_t vp, struct hv_reg_assoc *list, unsigned count,
                     bool get);

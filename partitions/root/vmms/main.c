@@ -1,53 +1,48 @@
 /*
  * vmms/main.c: the virtual machine management service: reads the definitions (etc/vms.conf: one
  * VM a line, `key=value` separated by spaces; `on-all-off=poweroff|stay`), starts one worker
- * process per VM, keeps their states, and powers the machine off when all VMs are off.
+ * process per VM, keeps their states, and powers the machine off when all VMs are off. Lines typed
+ * on the console "root" start and stop VMs (console.c).
  *
- * Keys: name, memory (MiB), cpus, kernel, initrd, append, on-reset=restart|off. The worker gets
- * the line as it is. Without a file two tiny children run.
+ * Keys: name, memory (MiB), cpus, kernel, initrd, append, on-reset=restart|off, stop-after (ms).
+ * The worker gets the line as it is. Without a file two tiny children run.
  *
  * Not modelled: the management endpoint (JSON-RPC).
  */
+#include "partitions/root/vmms/vmms.h"
 #include "abi/vitrine_info.h"
-#include "partitions/root/user/ulib.h"
 
-#define VM_MAX         8
 #define CONF_MAX       65536u
-#define LINE_MAX       1000u
 #define RESET_LIMIT    100u /* resets without 10 s of running in between */
 #define RESET_PAUSE_NS 10000000000ull
 
 static const char default_conf[] = "name=child1 memory=16 cpus=1 kernel=child.elf\n"
                                    "name=child2 memory=16 cpus=1 kernel=child.elf\n";
 
-struct vm {
-    char name[RT_NAME];
-    char line[LINE_MAX];
-    uint64_t process;
-    enum rt_vm_state state;
-    bool restart_on_reset, restart;
-    bool said_end;
-    unsigned resets;
-    uint64_t started; /* ns */
-    uint32_t end, value;
-};
-
-static struct vm vms[VM_MAX];
-static unsigned vm_count;
+struct vm vms[VM_MAX];
+unsigned vm_count;
 static int64_t vmms_queue;
 static bool poweroff_when_off = true;
 static uint8_t exit_value; /* VITRINE_EXIT_*: that of the first VM that ended badly */
 
-static const char *const state_names[] = {"off", "starting", "running", "stopping"};
-static const char *const end_names[] = {"powered off", "reset", "debug-exit", "triple fault",
-                                        "error"};
+const char *const vm_state_names[] = {"off", "starting", "running", "stopping"};
+static const char *const end_names[] = {"powered off",  "reset",      "debug-exit",
+                                        "triple fault", "turned off", "error"};
 
 static void vm_set_state(struct vm *v, enum rt_vm_state state)
 {
     if (v->state == state)
         return;
     v->state = state;
-    u_log("%s: %s", v->name, state_names[state]);
+    u_log("%s: %s", v->name, vm_state_names[state]);
+}
+
+void vm_stop(struct vm *v, enum rt_vm_stop how)
+{
+    uint32_t word = how;
+    int64_t r = u_call(SYS_TELL, v->process, RT_MSG_VM_STOP, (uint64_t)&word, sizeof(word));
+    if (r < 0)
+        u_log("%s: its worker can't be told: error %ld", v->name, -r);
 }
 
 static void fail(uint8_t value)
@@ -56,7 +51,7 @@ static void fail(uint8_t value)
         exit_value = value;
 }
 
-static void vm_start(struct vm *v)
+void vm_start(struct vm *v)
 {
     v->said_end = v->restart = false;
     v->started = u_now();
@@ -156,6 +151,10 @@ static void vm_ended(struct vm *v, uint32_t end, uint32_t value)
 
 static void handle(const struct rt_msg *m)
 {
+    if (m->type == RT_MSG_CONSOLE) {
+        console_input(m->data, m->length);
+        return;
+    }
     uint64_t note[2] = {0, 0};
     uint32_t word[2] = {0, 0};
     memcpy(note, m->data, sizeof(note));
@@ -165,7 +164,7 @@ static void handle(const struct rt_msg *m)
         return;
     switch (m->type) {
     case RT_MSG_VM_STATE:
-        if (word[0] < RT_COUNT(state_names))
+        if (word[0] <= RT_VM_STOPPING)
             vm_set_state(v, word[0]);
         break;
     case RT_MSG_VM_END:
@@ -198,6 +197,7 @@ int64_t u_main(const char *args)
     (void)args;
     u_set_name("vmms");
     vmms_queue = u_call0(SYS_QUEUE);
+    console_open((uint64_t)vmms_queue);
     conf_read();
     if (!vm_count)
         u_log("no VM is defined");

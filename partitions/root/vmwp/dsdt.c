@@ -64,27 +64,6 @@ static uint8_t *begin_device(struct out *o, const char *four)
     return at;
 }
 
-static uint8_t *begin_method(struct out *o, const char *four)
-{
-    byte(o, AML_METHOD);
-    uint8_t *at = begin(o);
-    bytes(o, four, 4);
-    byte(o, 0); /* no arguments, not serialized */
-    return at;
-}
-
-/* STA = STA op value */
-static void sta_method(struct out *o, const char *four, unsigned op, unsigned value)
-{
-    uint8_t *at = begin_method(o, four);
-    byte(o, op);
-    bytes(o, "STA_", 4);
-    byte(o, AML_BYTE);
-    byte(o, value);
-    bytes(o, "STA_", 4);
-    end(o, at);
-}
-
 /* _CRS of memory windows, or of nothing: pairs of first address and length, those of 0 left out. */
 static void resources(struct out *o, const uint64_t window[][2], unsigned n)
 {
@@ -112,25 +91,15 @@ static void resources(struct out *o, const uint64_t window[][2], unsigned n)
 static void vmbus_device(struct out *o)
 {
     uint8_t *device = begin_device(o, "VMBS");
-    name(o, "STA_");
-    byte(o, AML_BYTE);
-    byte(o, 0x0f);
-    name(o, "_ADR");
-    byte(o, AML_ZERO);
-    name(o, "_DDN");
-    string(o, "VMBUS");
     name(o, "_HID");
     string(o, "VMBus");
     name(o, "_UID");
     byte(o, AML_ZERO);
-    sta_method(o, "_DIS", AML_AND, 0x0d);
-    sta_method(o, "_PS0", AML_OR, 0x0f);
-    uint8_t *method = begin_method(o, "_STA");
-    byte(o, AML_RETURN);
-    bytes(o, "STA_", 4);
-    end(o, method);
-    name(o, "_PS3");
-    byte(o, AML_ZERO);
+    name(o, "_DDN");
+    string(o, "VMBUS");
+    name(o, "_STA");
+    byte(o, AML_BYTE);
+    byte(o, 0x0f); /* present, enabled, shown, working */
     resources(o, 0, 0);
     end(o, device);
 }

@@ -5,18 +5,21 @@
  * The VM ends with the process: whatever ends the VM tells VMMS why, then exits.
  */
 #include "partitions/root/vmwp/vmwp.h"
+#include "partitions/root/vmwp/ics.h"
 
 #define DEFAULT_MEMORY_MIB 256
 #define MIB_SHIFT          20
 #define BLOCK_2M           0x200000ull
 #define VP_STACK           16384
 #define MAX_MEMORY_MIB     65536u
+#define MS_NS              1000000ull
 
 struct vm vm;
 
 void vm_end(enum rt_vm_end end, uint32_t value)
 {
     uint32_t note[2] = {end, value};
+    ics_report();
     u_send(U_PARENT, RT_MSG_VM_END, note, sizeof(note));
     u_exit(0);
 }
@@ -59,6 +62,8 @@ static void vm_configure(const char *args)
     vm.memory = ((mib << MIB_SHIFT) + BLOCK_2M - 1) & ~(BLOCK_2M - 1);
     vm.low = vm.memory < VM_LOW_LIMIT ? vm.memory : VM_LOW_LIMIT;
     vm.high = vm.memory - vm.low;
+    if (rt_option(args, "stop-after", text, sizeof(text)))
+        vm.stop_after = rt_parse_u64(text) * MS_NS;
     rt_option(args, "kernel", vm.kernel, sizeof(vm.kernel));
     rt_option(args, "initrd", vm.initrd, sizeof(vm.initrd));
     rt_option(args, "append", vm.append, sizeof(vm.append));
@@ -70,6 +75,7 @@ static void vm_create(void)
     int64_t r = u_call0(SYS_QUEUE);
     vm_check(r, "queue");
     vm.queue = (uint64_t)r;
+    u_call1(SYS_INBOX, vm.queue);
     rt_format(console, sizeof(console), "vm.%s", vm.name);
     r = u_call2(SYS_CON_OPEN, (uint64_t)console, vm.queue);
     vm_check(r, "console");
@@ -80,9 +86,29 @@ static void vm_create(void)
     vm_check(u_call3(SYS_PART_MEMORY, vm.part, 0, vm.low), "memory");
     if (vm.high)
         vm_check(u_call3(SYS_PART_MEMORY, vm.part, VM_4G, vm.high), "memory above 4 GiB");
-    vm_check(u_call2(SYS_VMBUS_START, vm.part, vm.queue), "VMBus");
+    if (!ics_init())
+        vm_check(-RT_ENOMEM, "VMBus");
     for (unsigned i = 0; i < vm.cpus; i++)
         vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
+}
+
+static void vm_stop(const uint8_t *data)
+{
+    uint32_t how;
+    memcpy(&how, data, sizeof(how));
+    if (how == RT_STOP_TURN_OFF)
+        vm_end(RT_END_TURNED_OFF, 0);
+    ics_stop(how == RT_STOP_RESTART);
+}
+
+static void vm_message(const struct rt_msg *m)
+{
+    if (m->type == RT_MSG_CONSOLE)
+        uart_receive(&vm.com1, m->data, m->length);
+    else if (m->type == RT_MSG_CHANNEL)
+        ics_news((const void *)m->data);
+    else if (m->type == RT_MSG_VM_STOP)
+        vm_stop(m->data);
 }
 
 int64_t u_main(const char *args)
@@ -92,7 +118,7 @@ int64_t u_main(const char *args)
     io_init();
     if (!boot_load())
         vm_end(RT_END_ERROR, 0);
-    vm.planned = RT_NEVER;
+    vm.planned = ics_deadline();
     vm_state(RT_VM_RUNNING);
     for (unsigned i = vm.cpus; i-- > 0;)
         vm_check(u_thread(vp_thread, (void *)(uintptr_t)i, VP_STACK), "thread");
@@ -100,10 +126,11 @@ int64_t u_main(const char *args)
         struct rt_msg m;
         int64_t r = u_call3(SYS_RECV, vm.queue, (uint64_t)&m, vm.planned);
         u_lock(&vm.lock);
-        if (!r && m.type == RT_MSG_CONSOLE)
-            uart_receive(&vm.com1, m.data, m.length);
+        if (!r)
+            vm_message(&m);
         io_timers();
-        vm.planned = io_deadline();
+        ics_timers();
+        vm.planned = io_deadline() < ics_deadline() ? io_deadline() : ics_deadline();
         u_unlock(&vm.lock);
     }
 }

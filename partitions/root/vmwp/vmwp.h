@@ -17,6 +17,7 @@ struct vm {
     char kernel[128], initrd[128], append[1024];
     uint64_t memory, low, high; /* bytes: all, below and above 4 GiB */
     unsigned cpus;
+    uint64_t stop_after; /* ns; 0: never */
     /* wiring */
     uint64_t part, console, queue;
     struct rt_vp_run *run[VM_MAX_CPUS];

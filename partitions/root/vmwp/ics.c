@@ -1,0 +1,128 @@
+/*
+ * vmwp/ics.c: the VM's integration components on their channels (ic.h), and what is done with them:
+ * shutting the guest down when VMMS says so or when the definition's stop-after= has passed.
+ */
+#include "partitions/root/vmwp/ics.h"
+#include "partitions/root/vmwp/ic.h"
+#include "partitions/root/vmwp/vmwp.h"
+
+#define ASK_AGAIN_NS 100000000ull
+#define PACKET_MAX   4096u
+
+enum { HEARTBEAT, SHUTDOWN, TIME_SYNC, ICS };
+static const struct ic_class *const classes[ICS] = {&ic_heartbeat, &ic_shutdown, &ic_time_sync};
+
+static struct ic ics[ICS];
+static uint32_t channel[ICS];
+static uint64_t stop_due = RT_NEVER; /* ask the guest then */
+static bool stop_restarts;
+
+static bool ics_send(void *ctx, struct ic *ic, const void *data, uint32_t size)
+{
+    static uint8_t packet[sizeof(struct rt_packet) + IC_PACKET + IC_BODY_MAX];
+    const struct rt_packet head = {.type = VMBUS_PKT_INBAND, .length = size};
+    (void)ctx;
+    memcpy(packet, &head, sizeof(head));
+    memcpy(packet + sizeof(head), data, size);
+    return !u_call(SYS_CHANNEL_WRITE, vm.part, channel[ic - ics], (uint64_t)packet,
+                   sizeof(head) + size);
+}
+
+static void ics_say(void *ctx, struct ic *ic, const char *text)
+{
+    (void)ctx;
+    u_log("%s: %s", ic->class->name, text);
+}
+
+static void ics_clock(void *ctx, uint64_t *wall, uint64_t *reference)
+{
+    (void)ctx;
+    *reference = (uint64_t)u_call1(SYS_REFERENCE_TIME, vm.part);
+    *wall = ((uint64_t)u_call0(SYS_WALL) + VMBUS_TIME_1601) * 10000000 + u_now() / 100;
+}
+
+bool ics_init(void)
+{
+    if (u_call2(SYS_VMBUS_START, vm.part, vm.queue) < 0)
+        return false;
+    for (unsigned i = 0; i < ICS; i++) {
+        struct rt_channel_offer o = {classes[i]->class_id, classes[i]->instance_id,
+                                     VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE};
+        ics[i] = (struct ic){.class = classes[i],
+                             .send = ics_send,
+                             .say = ics_say,
+                             .clock = ics_clock,
+                             .due = IC_NEVER};
+        int64_t r = u_call2(SYS_CHANNEL_OFFER, vm.part, (uint64_t)&o);
+        if (r < 0)
+            return false;
+        channel[i] = (uint32_t)r;
+    }
+    if (vm.stop_after)
+        stop_due = u_now() + vm.stop_after;
+    return true;
+}
+
+static void ics_read(unsigned i)
+{
+    static union {
+        struct rt_packet head;
+        uint8_t bytes[PACKET_MAX];
+    } packet;
+    for (;;) {
+        int64_t n = u_call(SYS_CHANNEL_READ, vm.part, channel[i], (uint64_t)&packet,
+                           sizeof(packet));
+        if (n <= 0)
+            return;
+        if (packet.head.type == VMBUS_PKT_INBAND)
+            ic_receive(&ics[i], packet.bytes + sizeof(packet.head), packet.head.length, u_now());
+    }
+}
+
+void ics_news(const struct rt_channel_news *news)
+{
+    for (unsigned i = 0; i < ICS; i++) {
+        if (channel[i] != news->channel)
+            continue;
+        if (news->event == RT_CHANNEL_OPENED)
+            ic_opened(&ics[i]);
+        else if (news->event == RT_CHANNEL_CLOSED)
+            ic_closed(&ics[i]);
+        else if (news->event == RT_CHANNEL_READABLE)
+            ics_read(i);
+    }
+}
+
+void ics_stop(bool restart)
+{
+    stop_restarts = restart;
+    if (ic_shutdown_request(&ics[SHUTDOWN], restart))
+        return;
+    u_log("shutdown: the guest can't be asked: it has not opened the channel");
+}
+
+void ics_timers(void)
+{
+    for (unsigned i = 0; i < ICS; i++)
+        ic_tick(&ics[i], u_now());
+    if (stop_due > u_now())
+        return;
+    /* The guest may not be so far yet; then again and again. */
+    stop_due = ic_shutdown_request(&ics[SHUTDOWN], stop_restarts) ? RT_NEVER
+                                                                  : u_now() + ASK_AGAIN_NS;
+}
+
+uint64_t ics_deadline(void)
+{
+    uint64_t t = stop_due;
+    for (unsigned i = 0; i < ICS; i++)
+        if (ics[i].due < t)
+            t = ics[i].due;
+    return t;
+}
+
+void ics_report(void)
+{
+    if (ics[HEARTBEAT].sequence)
+        u_log("heartbeat: %lu answers", ics[HEARTBEAT].sequence);
+}
