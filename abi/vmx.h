@@ -110,6 +110,7 @@ enum vmcs_field {
 #define VMCS_ENC_TYPE(e)                (((e) >> 10) & 3)    /* 0 control 1 info 2 guest 3 host */
 #define VMCS_ENC_WIDTH(e)               (((e) >> 13) & 3)    /* 0 16 bit 1 64 2 32 3 natural */
 #define VMCS_LINK_NONE                  UINT64_MAX
+#define VMX_TSC_FRACTION                48          /* bits of the TSC multiplier */
 
 /* Interruption words: entry (field 4016), exit (4404), IDT vectoring (4408). SDM 3C 25.8.3, 25.9 */
 #define VMX_INTR_VECTOR_MASK            0xffu

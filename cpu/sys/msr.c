@@ -373,7 +373,7 @@ void op_rdmsr(struct cpu *c, const struct insn *i)
         if (!vmx_msr_virtual_read(c, msr, &v) && !msr_read(c, msr, &v))
             fault_gp(c);
         if (msr == MSR_TSC)
-            v += vmx_tsc_offset(c);
+            v = vmx_guest_tsc(c, v);
     } else if (!msr_read(c, msr, &v)) {
         LOG_GUEST("cpu", "rdmsr of unknown MSR %#x at rip=%#llx", msr,
                   (unsigned long long)cpu_rip(c));

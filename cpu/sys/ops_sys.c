@@ -278,7 +278,7 @@ static void read_tsc(struct cpu *c, uint32_t exit_reason)
         fault_gp(c);
     if (c->non_root)
         vmx_intercept_insn(c, exit_reason, 0);
-    const uint64_t t = cpu_tsc(c) + vmx_tsc_offset(c);
+    const uint64_t t = vmx_guest_tsc(c, cpu_tsc(c));
     c->r[R_AX] = (uint32_t)t;
     c->r[R_DX] = t >> 32;
 }
@@ -315,10 +315,22 @@ static uint64_t random_draw(struct cpu *c)
 }
 
 /* RDRAND and RDSEED never fail here. */
-void op_rdrand(struct cpu *c, const struct insn *i)
+static void random_to_register(struct cpu *c, const struct insn *i, uint32_t exit_reason)
 {
+    if (c->non_root)
+        vmx_intercept_random(c, i, exit_reason);
     reg_set(c, i->s, i->osize, random_draw(c));
     lf_from_flags(FL_CF, &c->lf_res, &c->lf_aux);
+}
+
+void op_rdrand(struct cpu *c, const struct insn *i)
+{
+    random_to_register(c, i, VMX_EXIT_RDRAND);
+}
+
+void op_rdseed(struct cpu *c, const struct insn *i)
+{
+    random_to_register(c, i, VMX_EXIT_RDSEED);
 }
 
 void op_rdpmc(struct cpu *c, const struct insn *i)

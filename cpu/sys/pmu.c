@@ -13,8 +13,7 @@
  * taken.
  *
  * Not modelled: cache events and mispredicted branches without a cycle model (not announced), edge
- * detection, CMASK beyond rates of one a cycle; all other events count nothing. VM entry and exit
- * do not load IA32_PERF_GLOBAL_CTRL (not announced).
+ * detection, CMASK beyond rates of one a cycle; all other events count nothing.
  */
 #include "cpu/sys/pmu.h"
 #include "cpu/sys/sys_int.h"
@@ -34,8 +33,7 @@
 #define FIXED_USR   2u
 #define FIXED_PMI   8u
 #define FIXED_VALID 0xbbbull
-#define CTRL_VALID  0x70000000full
-#define OVF_VALID   (CTRL_VALID | 3ull << 62)
+#define OVF_VALID   (PMU_CTRL_VALID | 3ull << 62)
 
 #define DEBUGCTL_FREEZE_PMI (1u << 12)
 
@@ -369,7 +367,7 @@ bool pmu_msr_write(struct cpu *c, uint32_t msr, uint64_t v)
             return false;
         c->pmu.fixed_ctrl = v;
     } else if (msr == MSR_PERF_GLOBAL_CTRL) {
-        if (v & ~CTRL_VALID)
+        if (v & ~PMU_CTRL_VALID)
             return false;
         c->pmu.global_ctrl = v;
     } else if (msr == MSR_PERF_GLOBAL_OVF) {

@@ -13,6 +13,8 @@ struct cpu;
 #define PMU_FIXED    3
 #define PMU_COUNTERS (PMU_GENERAL + PMU_FIXED)
 #define PMU_WIDTH    48
+/* bits of IA32_PERF_GLOBAL_CTRL */
+#define PMU_CTRL_VALID (((1ull << PMU_GENERAL) - 1) | ((1ull << PMU_FIXED) - 1) << 32)
 
 /* Bring the counters up to the current position; overflows are noted. */
 void pmu_sync(struct cpu *c);

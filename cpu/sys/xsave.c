@@ -106,9 +106,14 @@ static void need_osxsave(struct cpu *c)
         fault_ud(c);
 }
 
+static uint64_t instruction_mask(const struct cpu *c)
+{
+    return (uint32_t)c->r[R_AX] | c->r[R_DX] << 32;
+}
+
 static uint64_t requested(const struct cpu *c, bool supervisor)
 {
-    return ((uint32_t)c->r[R_AX] | c->r[R_DX] << 32) & (c->xcr0 | (supervisor ? c->xss : 0));
+    return instruction_mask(c) & (c->xcr0 | (supervisor ? c->xss : 0));
 }
 
 static uint64_t area(struct cpu *c, const struct insn *i, unsigned size, int access)
@@ -194,18 +199,19 @@ void op_xsavec(struct cpu *c, const struct insn *i)
     xsave_compact(c, i, false);
 }
 
-/* XSAVES and XRSTORS: "enable XSAVES/XRSTORS" is not announced, so a VMX guest has neither. */
-static void need_supervisor(struct cpu *c)
+static void need_supervisor(struct cpu *c, const struct insn *i, uint32_t exit_reason)
 {
-    if (c->non_root)
+    if (vmx_xsaves_ud(c))
         fault_ud(c);
     need_osxsave(c);
     need_cpl0(c);
+    if (c->non_root)
+        vmx_intercept_xsaves(c, i, exit_reason, instruction_mask(c) & c->xss);
 }
 
 void op_xsaves(struct cpu *c, const struct insn *i)
 {
-    need_supervisor(c);
+    need_supervisor(c, i, VMX_EXIT_XSAVES);
     xsave_compact(c, i, true);
 }
 
@@ -289,7 +295,7 @@ void op_xrstor(struct cpu *c, const struct insn *i)
 
 void op_xrstors(struct cpu *c, const struct insn *i)
 {
-    need_supervisor(c);
+    need_supervisor(c, i, VMX_EXIT_XRSTORS);
     xrstor(c, i, true);
 }
 

@@ -3,6 +3,7 @@
  * is what the rows marked ON and DEF1 say.
  */
 #include "abi/x86.h"
+#include "cpu/sys/pmu.h"
 #include "cpu/sys/sys.h"
 #include "cpu/vmx/vmx.h"
 #include "mmu/ram.h"
@@ -125,7 +126,25 @@ static uint32_t proc2_off(const struct cpu *c)
 {
     return (cpu_has(c, F_RDTSCP) || cpu_has(c, F_RDPID) ? 0 : VMX_PROC2_RDTSCP) |
            (cpu_has(c, F_INVPCID) ? 0 : VMX_PROC2_INVPCID) |
-           (cpu_has(c, F_X2APIC) ? 0 : VMX_PROC2_X2APIC);
+           (cpu_has(c, F_X2APIC) ? 0 : VMX_PROC2_X2APIC) |
+           (cpu_has(c, F_RDRAND) ? 0 : VMX_PROC2_RDRAND) |
+           (cpu_has(c, F_RDSEED) ? 0 : VMX_PROC2_RDSEED) |
+           (cpu_has(c, F_XSAVES) ? 0 : VMX_PROC2_XSAVES);
+}
+
+static uint32_t exit_off(const struct cpu *c)
+{
+    return cpu_has(c, F_PMU) ? 0 : VMX_XCTL_LOAD_PERF_GLOBAL | VMX_XCTL_SAVE_PERF_GLOBAL;
+}
+
+static uint32_t entry_off(const struct cpu *c)
+{
+    return cpu_has(c, F_PMU) ? 0 : VMX_NCTL_LOAD_PERF_GLOBAL;
+}
+
+static uint64_t without(uint64_t word, uint32_t off)
+{
+    return word & ~((uint64_t)off << 32);
 }
 
 static uint64_t misc(void)
@@ -166,22 +185,24 @@ bool vmx_msr_read(const struct cpu *c, uint32_t msr, uint64_t *value)
         return true;
     case MSR_VMX_PINBASED_CTLS: *value = cap(VMX_PIN_DEFAULT1, (uint32_t)MAY_PIN); return true;
     case MSR_VMX_PROCBASED_CTLS: *value = cap(VMX_PROC_DEFAULT1, (uint32_t)MAY_PROC); return true;
-    case MSR_VMX_EXIT_CTLS: *value = cap(VMX_EXIT_DEFAULT1, (uint32_t)MAY_EXIT); return true;
-    case MSR_VMX_ENTRY_CTLS: *value = cap(VMX_ENTRY_DEFAULT1, (uint32_t)MAY_ENTRY); return true;
+    case MSR_VMX_EXIT_CTLS:
+        *value = without(cap(VMX_EXIT_DEFAULT1, (uint32_t)MAY_EXIT), exit_off(c));
+        return true;
+    case MSR_VMX_ENTRY_CTLS:
+        *value = without(cap(VMX_ENTRY_DEFAULT1, (uint32_t)MAY_ENTRY), entry_off(c));
+        return true;
     case MSR_VMX_MISC: *value = misc(); return true;
     case MSR_VMX_CR0_FIXED0: *value = CR0_FIXED0; return true;
     case MSR_VMX_CR0_FIXED1: *value = CR0_FIXED1; return true;
     case MSR_VMX_CR4_FIXED0: *value = CR4_FIXED0; return true;
     case MSR_VMX_CR4_FIXED1: *value = cr4_valid(c); return true;
     case MSR_VMX_VMCS_ENUM: *value = vmcs_enum(); return true;
-    case MSR_VMX_PROCBASED_CTLS2:
-        *value = vmx_cap_proc2() & ~((uint64_t)proc2_off(c) << 32);
-        return true;
+    case MSR_VMX_PROCBASED_CTLS2: *value = without(vmx_cap_proc2(), proc2_off(c)); return true;
     case MSR_VMX_EPT_VPID_CAP: *value = ept_vpid_cap(); return true;
     case MSR_VMX_TRUE_PINBASED_CTLS: *value = vmx_cap_pin(); return true;
     case MSR_VMX_TRUE_PROCBASED_CTLS: *value = vmx_cap_proc(); return true;
-    case MSR_VMX_TRUE_EXIT_CTLS: *value = vmx_cap_exit(); return true;
-    case MSR_VMX_TRUE_ENTRY_CTLS: *value = vmx_cap_entry(); return true;
+    case MSR_VMX_TRUE_EXIT_CTLS: *value = without(vmx_cap_exit(), exit_off(c)); return true;
+    case MSR_VMX_TRUE_ENTRY_CTLS: *value = without(vmx_cap_entry(), entry_off(c)); return true;
     default: return false; /* VMFUNC too: VM functions are not announced */
     }
 }
@@ -206,6 +227,9 @@ void vmx_env_of(const struct cpu *c, struct vmx_env *e)
     e->current = c->vmx->current;
     e->lma = c->efer & EFER_LMA;
     e->proc2_off = proc2_off(c);
+    e->exit_off = exit_off(c);
+    e->entry_off = entry_off(c);
+    e->perf_global_valid = PMU_CTRL_VALID;
     e->la57 = cpu_has(c, F_LA57);
     e->read32 = env_read32;
     e->opaque = (void *)(uintptr_t)c;

@@ -6,6 +6,7 @@
  * boundary: delivery may fault or exit, and must not look like part of VMLAUNCH.
  * Not modelled: entry to SMM, controls not announced.
  */
+#include "cpu/sys/pmu.h"
 #include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx_int.h"
 
@@ -141,6 +142,8 @@ _Noreturn void vmx_enter(struct cpu *c, bool launch)
     c->non_root = true;
     cpu_set_rflags(c, v->guest_rflags);
     cpu_update_mode(c);
+    if (v->entry_ctl & VMX_NCTL_LOAD_PERF_GLOBAL)
+        pmu_msr_write(c, MSR_PERF_GLOBAL_CTRL, v->guest_perf_global);
     mmu_update_ctx(c);
     if (!(x->proc2 & VMX_PROC2_VPID))
         mmu_invvpid(c, INVVPID_SINGLE, 0, 0);

@@ -4,8 +4,9 @@
  *
  * Facts: exits of a Linux guest under KVM come some 10^4 a second, under a test some 10^6, so this
  * path copies no pages and flushes nothing: contexts of the soft TLB carry VPID and EPTP.
- * Not modelled: SMM, performance-counter and other controls not announced.
+ * Not modelled: SMM, controls not announced.
  */
+#include "cpu/sys/pmu.h"
 #include "cpu/timing/timing.h"
 #include "cpu/vmx/vmx_int.h"
 
@@ -127,6 +128,8 @@ static void save_guest(struct cpu *c, uint64_t rflags)
         v->guest_pat = c->pat;
     if (v->exit_ctl & VMX_XCTL_SAVE_EFER)
         v->guest_efer = c->efer;
+    if (v->exit_ctl & VMX_XCTL_SAVE_PERF_GLOBAL)
+        v->guest_perf_global = c->pmu.global_ctrl;
     v->guest_rsp = c->r[R_SP];
     v->guest_rip = cpu_rip(c);
     v->guest_rflags = rflags;
@@ -214,6 +217,8 @@ static _Noreturn void load_host(struct cpu *c, bool retired)
     c->attn &= ~(uint32_t)(ATTN_VMX | ATTN_TRAP);
     cpu_set_rflags(c, FL_FIXED1);
     cpu_update_mode(c);
+    if (v->exit_ctl & VMX_XCTL_LOAD_PERF_GLOBAL)
+        pmu_msr_write(c, MSR_PERF_GLOBAL_CTRL, v->host_perf_global);
     mmu_update_ctx(c);
     if (!(x->proc2 & VMX_PROC2_VPID)) /* mappings of VPID 0, of guest and host alike */
         mmu_invvpid(c, INVVPID_SINGLE, 0, 0);

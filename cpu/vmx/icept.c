@@ -90,6 +90,20 @@ void vmx_intercept_invpcid(struct cpu *c, const struct insn *i)
         exit_insn(c, i, VMX_EXIT_INVPCID, vmx_insn_disp(c, i), vmx_insn_info(c, i, i->d));
 }
 
+void vmx_intercept_random(struct cpu *c, const struct insn *i, uint32_t reason)
+{
+    const uint32_t control = (uint32_t)(reason == VMX_EXIT_RDRAND ? VMX_PROC2_RDRAND
+                                                                  : VMX_PROC2_RDSEED);
+    if (c->vmx->proc2 & control)
+        exit_insn(c, i, reason, 0, (uint32_t)i->s << 3 | (uint32_t)(i->osize >> 2) << 11);
+}
+
+void vmx_intercept_xsaves(struct cpu *c, const struct insn *i, uint32_t reason, uint64_t wanted)
+{
+    if (wanted & c->vmx->vmcs.xss_exit_bitmap)
+        exit_insn(c, i, reason, vmx_insn_disp(c, i), vmx_insn_info(c, i, 0));
+}
+
 void vmx_intercept_desc(struct cpu *c, const struct insn *i, enum vmx_desc_insn which)
 {
     if (!(c->vmx->proc2 & VMX_PROC2_DESC_TABLE))

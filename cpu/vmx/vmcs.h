@@ -88,7 +88,9 @@ struct vmx_env {
     uint64_t efer_valid; /* bits of IA32_EFER that exist */
     uint64_t current;    /* address of the current VMCS */
     bool lma;            /* IA-32e mode at the time of entry */
-    uint32_t proc2_off;  /* secondary controls whose feature the processor lacks */
+    uint64_t perf_global_valid; /* bits of IA32_PERF_GLOBAL_CTRL that exist */
+    /* controls whose feature the processor lacks */
+    uint32_t proc2_off, exit_off, entry_off;
     bool la57;           /* the processor has 57-bit linear addresses */
     bool (*read32)(void *opaque, uint64_t pa, uint32_t *value);
     void *opaque;

@@ -155,7 +155,10 @@ static inline bool vmx_iret_unmasks_nmi(const struct cpu *c)
 void vmx_intercept_insn(struct cpu *c, uint32_t reason, uint64_t qual);
 void vmx_intercept_pause(struct cpu *c); /* PAUSE exiting and PAUSE-loop exiting */
 void vmx_intercept_invpcid(struct cpu *c, const struct insn *i);
-/* RDTSCP and INVPCID raise #UD in non-root operation unless enabled. */
+void vmx_intercept_random(struct cpu *c, const struct insn *i, uint32_t reason);
+/* XSAVES and XRSTORS; wanted: EDX:EAX & IA32_XSS */
+void vmx_intercept_xsaves(struct cpu *c, const struct insn *i, uint32_t reason, uint64_t wanted);
+/* RDTSCP, INVPCID, XSAVES and XRSTORS raise #UD in non-root operation unless enabled. */
 static inline bool vmx_rdtscp_ud(const struct cpu *c)
 {
     return c->non_root && !(c->vmx->proc2 & VMX_PROC2_RDTSCP);
@@ -163,6 +166,10 @@ static inline bool vmx_rdtscp_ud(const struct cpu *c)
 static inline bool vmx_invpcid_ud(const struct cpu *c)
 {
     return c->non_root && !(c->vmx->proc2 & VMX_PROC2_INVPCID);
+}
+static inline bool vmx_xsaves_ud(const struct cpu *c)
+{
+    return c->non_root && !(c->vmx->proc2 & VMX_PROC2_XSAVES);
 }
 /* LGDT..STR; kinds number as in the instruction-information field */
 enum vmx_desc_insn { VMX_SGDT, VMX_SIDT, VMX_LGDT, VMX_LIDT, VMX_SLDT, VMX_STR, VMX_LLDT, VMX_LTR };
@@ -173,14 +180,19 @@ void vmx_intercept_io(struct cpu *c, const struct insn *i, uint16_t port, unsign
                       bool string, bool rep, bool imm, uint64_t gla);
 void vmx_intercept_msr(struct cpu *c, uint32_t msr, bool write);
 /* RDMSR/WRMSR that passed vmx_intercept_msr: true when x2APIC virtualization or a VMX rule for the
- * MSR served it (TSC offset is separate: vmx_tsc_offset). */
+ * MSR served it (the TSC is separate: vmx_guest_tsc). */
 bool vmx_msr_virtual_read(struct cpu *c, uint32_t msr, uint64_t *value);
 bool vmx_msr_virtual_write(struct cpu *c, uint32_t msr, uint64_t value);
-/* Added to the TSC by RDTSC, RDTSCP and RDMSR 10H in non-root operation. */
-static inline uint64_t vmx_tsc_offset(const struct cpu *c)
+/* What RDTSC, RDTSCP and RDMSR 10H read when the TSC is `tsc`: in non-root operation it is scaled
+ * and an offset is added, as the controls say (SDM 3C 26.3). */
+static inline uint64_t vmx_guest_tsc(const struct cpu *c, uint64_t tsc)
 {
-    return c->non_root && (c->vmx->vmcs.proc_ctl & VMX_PROC_TSC_OFFSET) ? c->vmx->vmcs.tsc_offset
-                                                                        : 0;
+    __extension__ typedef unsigned __int128 u128;
+    if (!c->non_root || !(c->vmx->vmcs.proc_ctl & VMX_PROC_TSC_OFFSET))
+        return tsc;
+    if (c->vmx->proc2 & VMX_PROC2_TSC_SCALING)
+        tsc = (uint64_t)((u128)tsc * c->vmx->vmcs.tsc_multiplier >> VMX_TSC_FRACTION);
+    return tsc + c->vmx->vmcs.tsc_offset;
 }
 
 /* MOV from CR: value that the guest sees (masks and shadows); exits for CR3, CR8 by control. */

@@ -8,7 +8,7 @@ set -u
 work=$BUILD/tests-guest
 mkdir -p "$work"
 sh "$SRC/tests/guest/vmx/build.sh" "$work/vt.elf" || { echo "not ok vmx guest builds"; exit 1; }
-timeout 120 "$BUILD/vitrine" run --bare --kernel "$work/vt.elf" </dev/null >"$work/vt.out" 2>"$work/vt.err"
+timeout 120 "$BUILD/vitrine" run --bare --cpu=max --kernel "$work/vt.elf" </dev/null >"$work/vt.out" 2>"$work/vt.err"
 rc=$?
 grep -a -E '^(ok|not ok|  line) ' "$work/vt.out"
 grep -a -q '^done' "$work/vt.out" || { echo "not ok vmx guest finishes (exit $rc)"; cat "$work/vt.err"; exit 1; }

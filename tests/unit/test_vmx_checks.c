@@ -49,7 +49,8 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
     B(EPTP_WALK, G64, v->eptp = (v->eptp & ~0x38ull) | 0x20)                                      \
     B(EPTP_RESERVED, G64, v->eptp |= 0x80)                                                        \
     B(UNRESTRICTED_EPT, G64, v->proc2_ctl &= ~(uint32_t)VMX_PROC2_EPT)                            \
-    B(EXIT_RESERVED, G64, v->exit_ctl |= 1u << 12)                                                \
+    B(TSC_MULTIPLIER, G64, v->proc2_ctl |= VMX_PROC2_TSC_SCALING)                                 \
+    B(EXIT_RESERVED, G64, v->exit_ctl |= VMX_XCTL_CLEAR_BNDCFGS)                                  \
     B(SAVE_TIMER, G64, v->pin_ctl &= ~(uint32_t)VMX_PIN_PREEMPTION_TIMER)                         \
     B(EXIT_MSR_STORE, G64, v->exit_msr_store_count = 1; v->exit_msr_store_addr = 8)               \
     B(EXIT_MSR_LOAD, G64, v->exit_msr_load_count = 2; v->exit_msr_load_addr = (1ull << 39) - 16)  \
@@ -69,6 +70,8 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
     B(HOST_CR3, G64, v->host_cr3 |= 1ull << 40)                                                   \
     B(HOST_SYSENTER, G64, v->host_sysenter_eip = 1ull << 47)                                      \
     B(HOST_PAT, G64, v->host_pat = 2)                                                             \
+    B(HOST_PERF_GLOBAL, G64, v->exit_ctl |= VMX_XCTL_LOAD_PERF_GLOBAL;                            \
+      v->host_perf_global = 1ull << 63)                                                           \
     B(HOST_EFER_RESERVED, G64, v->host_efer |= 2)                                                 \
     B(HOST_EFER_LMA, G64, v->host_efer &= ~(uint64_t)EFER_LME)                                    \
     B(HOST_SEL_RPL_TI, G64, v->host_ds_sel |= 3)                                                  \
@@ -94,6 +97,8 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
     B(GUEST_DR7, G64, v->guest_dr7 |= 1ull << 32)                                                 \
     B(GUEST_SYSENTER, G64, v->guest_sysenter_esp = 1ull << 47)                                    \
     B(GUEST_PAT, G64, v->guest_pat = 8)                                                           \
+    B(GUEST_PERF_GLOBAL, G64, v->entry_ctl |= VMX_NCTL_LOAD_PERF_GLOBAL;                          \
+      v->guest_perf_global = 1ull << 63)                                                          \
     B(GUEST_EFER_RESERVED, G64, v->guest_efer |= 1u << 12)                                        \
     B(GUEST_EFER_LMA, PAE, v->guest_efer = EFER_LMA | EFER_LME)                                   \
     B(GUEST_EFER_LME, PAE, v->guest_efer = EFER_LME)                                              \

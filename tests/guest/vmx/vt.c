@@ -311,6 +311,7 @@ void vt_main(void)
     test_ept();
     test_time();
     test_entry();
+    test_controls();
     test_masked_interrupt();
     vt_done();
 }

@@ -111,6 +111,7 @@ void test_events(void);
 void test_ept(void);
 void test_time(void);
 void test_entry(void);
+void test_controls(void);
 void test_masked_interrupt(void);
 
 #endif
