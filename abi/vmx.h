@@ -71,6 +71,7 @@
 #define MSR_VMX_TRUE_EXIT_CTLS          0x48f
 #define MSR_VMX_TRUE_ENTRY_CTLS         0x490
 #define MSR_VMX_VMFUNC                  0x491
+#define   VMX_VMFUNC_EPTP_SWITCHING     (1ull << 0)
 
 /* Reserved bits that are 1 unless the TRUE MSRs say otherwise (SDM 3D A.2) */
 #define VMX_PIN_DEFAULT1                0x00000016u
@@ -232,6 +233,8 @@ enum vmcs_field {
 #define EPT_D                           (1ull << 9)
 #define EPT_XU                          (1ull << 10)
 #define EPT_SUPPRESS_VE                 (1ull << 63)
+#define VMX_EPTP_LIST_ENTRIES           512
+#define VMX_PML_ENTRIES                 512
 #define EPT_ADDR_MASK                   0x000ffffffffff000ull
 
 /* INVEPT, INVVPID types; 128-bit descriptors (SDM 3C 31.3) */

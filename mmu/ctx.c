@@ -353,6 +353,10 @@ void mmu_invvpid(struct cpu *c, unsigned type, uint16_t vpid, uint64_t la)
         const unsigned v = g->vpid & 0xffff;
         if (!g->ept_serial || (type == INVVPID_ALL ? v == 0 : v != vpid))
             continue;
+        /* VM entry and exit without VPIDs: EPT dirty flags that software has cleared are noticed,
+         * INVEPT or not, as by processors that cache combined mappings only */
+        if (vpid == 0 && type == INVVPID_SINGLE && (g->eptp & EPTP_AD))
+            g->ept_serial = m->next_ps++;
         if (type != INVVPID_ADDR) {
             guest_retire(m, g, type != INVVPID_SINGLE_NON_GLOBAL);
             continue;

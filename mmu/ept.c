@@ -3,7 +3,7 @@
  * flags, execute-only pages; results cached per 4 KiB page and per page table under the guest's
  * EPT serial.
  *
- * Not modelled: five levels, mode-based execute control, #VE, PML, sub-page write permissions.
+ * Not modelled: five levels, mode-based execute control, sub-page write permissions.
  */
 #include "mmu/mmu_int.h"
 
@@ -34,8 +34,11 @@ static bool ept_misconfigured(uint64_t e, unsigned shift, bool leaf)
     return mt == 2 || mt == 3 || mt == 7;
 }
 
-static enum walk_status ept_fail(struct walk *w, uint64_t gpa, unsigned want, uint32_t perm)
+/* perm: of all levels, 0 when `entry` is not present */
+static enum walk_status ept_fail(struct walk *w, uint64_t gpa, unsigned want, uint32_t perm,
+                                 uint64_t entry)
 {
+    w->suppress_ve = entry & EPT_SUPPRESS_VE;
     w->fault_gpa = gpa;
     w->qual = want | (uint64_t)(perm & P_ER ? VMX_QUAL_EPT_R : 0) |
               (uint64_t)(perm & P_EW ? VMX_QUAL_EPT_W : 0) |
@@ -50,6 +53,26 @@ static void ept_cache(struct mmu *m, uint64_t gpa, uint64_t hpa, uint32_t perm, 
                                                              .hpa = hpa & ~0xfffull,
                                                              .perm = perm,
                                                              .shift = (uint8_t)shift};
+}
+
+/* Accessed flags, and the dirty flag of the leaf for writes. false: no room in the log. */
+static bool ept_set_flags(struct cpu *c, uint64_t gpa, const uint64_t *at, uint64_t *entry,
+                          unsigned n, unsigned want)
+{
+    bool asked = false;
+    for (unsigned i = 0; i < n; i++) {
+        const bool dirties = i == n - 1 && (want & EPT_WRITE);
+        const uint64_t set = EPT_A | (dirties ? EPT_D : 0);
+        if ((entry[i] & set) == set)
+            continue;
+        if (!asked && vmx_pml_full(c))
+            return false;
+        asked = true;
+        if (dirties && !(entry[i] & EPT_D))
+            vmx_pml_log(c, gpa);
+        phys_st(c, at[i], 8, entry[i] |= set);
+    }
+    return true;
 }
 
 static enum walk_status ept_walk(struct cpu *c, uint64_t gpa, unsigned want, unsigned flags,
@@ -73,7 +96,7 @@ static enum walk_status ept_walk(struct cpu *c, uint64_t gpa, unsigned want, uns
         const uint64_t e = phys_ld(c, at[n], 8);
         entry[n++] = e;
         if (!(e & 7))
-            return ept_fail(w, gpa, want, 0);
+            return ept_fail(w, gpa, want, 0, e);
         const bool leaf = shift == 12 || ((e & EPT_LEAF) && shift < 39);
         if (ept_misconfigured(e, shift, leaf)) {
             w->fault_gpa = gpa;
@@ -87,14 +110,9 @@ static enum walk_status ept_walk(struct cpu *c, uint64_t gpa, unsigned want, uns
             *ps = (struct ept_ps_entry){m->guest->ept_serial, gpa >> 21, table, perm};
     }
     if (ept_denied(perm, want))
-        return ept_fail(w, gpa, want, perm);
-    if (ad && !peek) {
-        for (unsigned i = 0; i < n; i++) {
-            const uint64_t set = EPT_A | (i == n - 1 && (want & EPT_WRITE) ? EPT_D : 0);
-            if ((entry[i] & set) != set)
-                phys_st(c, at[i], 8, entry[i] |= set);
-        }
-    }
+        return ept_fail(w, gpa, want, perm, entry[n - 1]);
+    if (ad && !peek && !ept_set_flags(c, gpa, at, entry, n, want))
+        return WALK_PML_FULL;
     if (!ad || (entry[n - 1] & EPT_D))
         perm |= P_ED;
     *hpa = (table & ~((1ull << shift) - 1)) | (gpa & ((1ull << shift) - 1));

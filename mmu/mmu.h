@@ -91,7 +91,8 @@ bool mmu_use_timing(struct cpu *c);
 bool mmu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t pdpte[4]);
 
 /* EPT: provided by cpu/vmx/vmx.h, read here: c->non_root && vmx_ept_enabled(c), vmx_eptp(c),
- * vmx_vpid(c). On failure the walker calls vmx_exit_ept_violation / vmx_exit_ept_misconfig. */
+ * vmx_vpid(c). On failure the walker calls vmx_ept_violation, vmx_exit_ept_misconfig or
+ * vmx_exit_pml_full. */
 enum { EPT_READ = 1, EPT_WRITE = 2, EPT_EXEC = 4 };
 
 #endif

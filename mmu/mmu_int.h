@@ -163,7 +163,7 @@ struct mmu {
 };
 
 /* A finished or failed walk. */
-enum walk_status { WALK_OK, WALK_PF, WALK_EPT_VIOLATION, WALK_EPT_MISCONFIG };
+enum walk_status { WALK_OK, WALK_PF, WALK_EPT_VIOLATION, WALK_EPT_MISCONFIG, WALK_PML_FULL };
 struct walk {
     uint64_t gpa, hpa; /* of the 4 KiB page */
     uint32_t perm;
@@ -171,6 +171,7 @@ struct walk {
     uint8_t gshift; /* of the guest's mapping */
     uint32_t pfe;   /* WALK_PF: error code */
     uint64_t fault_gpa, qual;
+    bool suppress_ve; /* WALK_EPT_VIOLATION: bit 63 of the entry */
 };
 enum { WF_PEEK = 1 }; /* no side effects: no A/D updates, nothing cached */
 

@@ -60,8 +60,12 @@ uint64_t mmu_gpa_ld64(struct cpu *c, uint64_t gpa_)
     struct walk w;
     uint64_t at;
     switch (ept_translate(c, gpa_, EPT_READ, 0, &w, &at)) {
-    case WALK_EPT_VIOLATION:
-        vmx_exit_ept_violation(c, w.fault_gpa, w.qual, 0);
+    case WALK_EPT_VIOLATION: {
+        const struct ept_violation e = {w.fault_gpa, w.qual, 0, w.suppress_ve};
+        vmx_ept_violation(c, &e);
+    }
+    case WALK_PML_FULL:
+        vmx_exit_pml_full(c);
     case WALK_EPT_MISCONFIG:
         vmx_exit_ept_misconfig(c, w.fault_gpa);
     default:

@@ -166,8 +166,13 @@ static _Noreturn void walk_raise(struct cpu *c, uint64_t la, enum walk_status s,
 {
     if (s == WALK_EPT_MISCONFIG)
         vmx_exit_ept_misconfig(c, w->fault_gpa);
-    if (s == WALK_EPT_VIOLATION)
-        vmx_exit_ept_violation(c, w->fault_gpa, w->qual | VMX_QUAL_EPT_GLA_VALID, la);
+    if (s == WALK_PML_FULL)
+        vmx_exit_pml_full(c);
+    if (s == WALK_EPT_VIOLATION) {
+        const struct ept_violation e = {w->fault_gpa, w->qual | VMX_QUAL_EPT_GLA_VALID, la,
+                                        w->suppress_ve};
+        vmx_ept_violation(c, &e);
+    }
     cpu_page_fault(c, la, w->pfe);
 }
 

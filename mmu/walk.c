@@ -225,7 +225,9 @@ static enum walk_status finish(struct cpu *c, uint64_t gpa_, unsigned acc, unsig
     uint64_t at;
     const enum walk_status s = ept_translate(c, gpa_, want, flags, w, &at);
     if (s) {
-        w->qual |= VMX_QUAL_EPT_FINAL;
+        w->qual |= VMX_QUAL_EPT_FINAL | (uint64_t)(perm & P_U ? VMX_QUAL_EPT_USER : 0) |
+                   (uint64_t)(perm & P_W ? VMX_QUAL_EPT_RW : 0) |
+                   (uint64_t)(perm & P_NX ? VMX_QUAL_EPT_NX : 0);
         return s;
     }
     w->gpa = gpa_ & ~0xfffull;

@@ -56,7 +56,7 @@ void event_fault(struct cpu *c)
         return;
     }
     if ((is_contributory(first) && is_contributory(vec)) ||
-        (first == EXC_PF && (is_contributory(vec) || vec == EXC_PF))) {
+        ((first == EXC_PF || first == EXC_VE) && (is_contributory(vec) || vec == EXC_PF))) {
         vec = EXC_DF;
         has_err = true;
         err = 0;

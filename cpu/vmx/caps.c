@@ -104,6 +104,8 @@ uint64_t vmx_cap_entry(void)
     return cap(VMX_ENTRY_DEFAULT1 & ~(uint32_t)DEF1_ENTRY, (uint32_t)MAY_ENTRY);
 }
 
+uint64_t vmx_cap_vmfunc(void) { return VMX_VMFUNC_EPTP_SWITCHING; }
+
 #define CR0_FIXED0 ((uint64_t)(CR0_PE | CR0_NE | CR0_PG))
 #define CR0_FIXED1 0xffffffffull
 #define CR4_FIXED0 ((uint64_t)CR4_VMXE)
@@ -158,6 +160,7 @@ static uint64_t ept_vpid_cap(void)
 {
     return VMX_EPTVPID_EXEC_ONLY | VMX_EPTVPID_WALK4 | VMX_EPTVPID_UC | VMX_EPTVPID_WB |
            VMX_EPTVPID_2M | VMX_EPTVPID_1G | VMX_EPTVPID_INVEPT | VMX_EPTVPID_AD |
+           VMX_EPTVPID_ADV_INFO |
            VMX_EPTVPID_INVEPT_SINGLE | VMX_EPTVPID_INVEPT_ALL | VMX_EPTVPID_INVVPID |
            VMX_EPTVPID_INVVPID_ADDR | VMX_EPTVPID_INVVPID_SINGLE | VMX_EPTVPID_INVVPID_ALL |
            VMX_EPTVPID_INVVPID_SINGLE_NG;
@@ -203,7 +206,8 @@ bool vmx_msr_read(const struct cpu *c, uint32_t msr, uint64_t *value)
     case MSR_VMX_TRUE_PROCBASED_CTLS: *value = vmx_cap_proc(); return true;
     case MSR_VMX_TRUE_EXIT_CTLS: *value = without(vmx_cap_exit(), exit_off(c)); return true;
     case MSR_VMX_TRUE_ENTRY_CTLS: *value = without(vmx_cap_entry(), entry_off(c)); return true;
-    default: return false; /* VMFUNC too: VM functions are not announced */
+    case MSR_VMX_VMFUNC: *value = vmx_cap_vmfunc(); return true;
+    default: return false;
     }
 }
 

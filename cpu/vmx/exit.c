@@ -310,21 +310,6 @@ _Noreturn void vmx_entry_failed(struct cpu *c, uint32_t reason, uint64_t qual)
     load_host(c, true);
 }
 
-_Noreturn void vmx_exit_ept_violation(struct cpu *c, uint64_t gpa, uint64_t qual, uint64_t gla)
-{
-    struct vmcs *v = &c->vmx->vmcs;
-    v->guest_phys_addr = gpa;
-    if (qual & VMX_QUAL_EPT_GLA_VALID)
-        v->guest_linear_addr = gla;
-    vmx_exit(c, VMX_EXIT_EPT_VIOLATION, qual);
-}
-
-_Noreturn void vmx_exit_ept_misconfig(struct cpu *c, uint64_t gpa)
-{
-    c->vmx->vmcs.guest_phys_addr = gpa;
-    vmx_exit(c, VMX_EXIT_EPT_MISCONFIG, 0);
-}
-
 _Noreturn void vmx_exit_task_switch(struct cpu *c, uint16_t sel, unsigned source)
 {
     vmx_exit(c, VMX_EXIT_TASK_SWITCH, sel | (uint64_t)source << 30);

@@ -309,19 +309,6 @@ void op_vmcall(struct cpu *c, const struct insn *i)
     fail(c, VMX_ERR_VMCALL_IN_ROOT);
 }
 
-void op_vmfunc(struct cpu *c, const struct insn *i)
-{
-    (void)i;
-    cpu_fault_noerr(c, EXC_UD); /* "enable VM functions" is not announced */
-}
-
-static bool eptp_ok(const struct vmx *x, uint64_t eptp)
-{
-    const unsigned t = eptp & EPTP_MEMTYPE_MASK;
-    return (t == EPT_MT_UC || t == EPT_MT_WB) && (eptp & EPTP_WALK_MASK) == EPTP_WALK4 &&
-           !(eptp & (EPTP_RESERVED_LOW | ~x->env.phys_mask));
-}
-
 void op_invept(struct cpu *c, const struct insn *i)
 {
     struct invept_desc d;
@@ -332,7 +319,7 @@ void op_invept(struct cpu *c, const struct insn *i)
         return;
     }
     mmu_ld_bytes(c, insn_la(c, i, sizeof d, ACC_R), &d, sizeof d);
-    if (type == INVEPT_SINGLE && !eptp_ok(c->vmx, d.eptp)) {
+    if (type == INVEPT_SINGLE && !vmx_eptp_ok(c->vmx, d.eptp)) {
         fail(c, VMX_ERR_INV_OPERAND);
         return;
     }

@@ -105,6 +105,8 @@ unsigned vmcs_dirties(const struct vmcs_field_info *f)
         return VMX_CG_EXEC | VMX_CG_EXIT | VMX_CG_ENTRY | VMX_CG_GREG | VMX_CG_GSEG | VMX_CG_GNON;
     case VMCS_TSC_OFFSET:
     case VMCS_XSS_EXIT_BITMAP:
+    case VMCS_EPTP_INDEX:
+    case VMCS_PML_INDEX:
     case VMCS_EXCEPTION_BITMAP:
     case VMCS_PF_EC_MASK:
     case VMCS_PF_EC_MATCH:

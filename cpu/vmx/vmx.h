@@ -81,6 +81,7 @@ uint64_t vmx_cap_proc(void);
 uint64_t vmx_cap_proc2(void);
 uint64_t vmx_cap_exit(void);
 uint64_t vmx_cap_entry(void);
+uint64_t vmx_cap_vmfunc(void); /* VM functions that may be enabled */
 
 /* ---- instructions (rows of the instruction table) ---- */
 op_fn op_vmxon, op_vmxoff, op_vmclear, op_vmptrld, op_vmptrst, op_vmread, op_vmwrite, op_vmlaunch,
@@ -89,7 +90,13 @@ op_fn op_vmxon, op_vmxoff, op_vmclear, op_vmptrld, op_vmptrst, op_vmread, op_vmw
 /* ---- VM exits ---- */
 /* Saves guest state, fills the information fields, loads host state, leaves. */
 _Noreturn void vmx_exit(struct cpu *c, uint32_t reason, uint64_t qual);
-_Noreturn void vmx_exit_ept_violation(struct cpu *c, uint64_t gpa, uint64_t qual, uint64_t gla);
+struct ept_violation {
+    uint64_t gpa, qual; /* qual: VMX_QUAL_EPT_* */
+    uint64_t gla;       /* when VMX_QUAL_EPT_GLA_VALID is set, else 0 */
+    bool suppress_ve;   /* bit 63 of the EPT entry: not to become a #VE */
+};
+/* VM exit or virtualization exception */
+_Noreturn void vmx_ept_violation(struct cpu *c, const struct ept_violation *e);
 _Noreturn void vmx_exit_ept_misconfig(struct cpu *c, uint64_t gpa);
 /* source: VMX_QUAL_TS_*; always exits */
 _Noreturn void vmx_exit_task_switch(struct cpu *c, uint16_t sel, unsigned source);
@@ -215,6 +222,11 @@ static inline uint64_t vmx_eptp(const struct cpu *c)
 {
     return c->vmx->vmcs.eptp;
 }
+/* Page-modification logging. Before EPT accessed or dirty flags are set: when the log is full they
+ * stay as they are and vmx_exit_pml_full is due. For each dirty flag set: note its page. */
+bool vmx_pml_full(const struct cpu *c);
+void vmx_pml_log(struct cpu *c, uint64_t gpa);
+_Noreturn void vmx_exit_pml_full(struct cpu *c);
 /* 0 when VPIDs are off: then entries and exits invalidate VPID 0 themselves. */
 static inline uint16_t vmx_vpid(const struct cpu *c)
 {

@@ -56,6 +56,7 @@ bool vmx_msr_list_value_ok(const struct cpu *c, const struct vmx_msr_entry *e, b
 uint32_t vmx_insn_info(const struct cpu *c, const struct insn *i, unsigned reg2);
 uint64_t vmx_insn_disp(const struct cpu *c, const struct insn *i);
 
+bool vmx_eptp_ok(const struct vmx *x, uint64_t eptp); /* as the entry checks want it */
 void vmx_tpr_changed(struct cpu *c);
 void vmx_timer_start(struct cpu *c);
 void vmx_timer_stop(struct cpu *c);

@@ -388,7 +388,8 @@ START_TEST(an_unmapped_gpa_exits_with_the_final_bit_and_the_linear_address)
     ck_assert_uint_eq(EXIT_OF(mem_st8(r.c, LA + 9, 1)), VMX_EXIT_EPT_VIOLATION);
     const struct vmcs *v = &r.c->vmx->vmcs;
     ck_assert_uint_eq(v->exit_qual,
-                      VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_GLA_VALID | VMX_QUAL_EPT_FINAL);
+                      VMX_QUAL_EPT_WRITE | VMX_QUAL_EPT_GLA_VALID | VMX_QUAL_EPT_FINAL |
+                          VMX_QUAL_EPT_RW);
     ck_assert_uint_eq(v->guest_phys_addr, PA + 9);
     ck_assert_uint_eq(v->guest_linear_addr, LA + 9);
 }

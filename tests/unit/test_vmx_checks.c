@@ -29,7 +29,7 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
 #define BREAKERS                                                                                  \
     B(PIN_RESERVED, G64, v->pin_ctl &= ~2u)                                                       \
     B(PROC_RESERVED, G64, v->proc_ctl |= 1u << 17)                                                \
-    B(PROC2_RESERVED, G64, v->proc2_ctl |= 1u << 13)                                              \
+    B(PROC2_RESERVED, G64, v->proc2_ctl |= 1u << 15)                                              \
     B(CR3_TARGET_COUNT, G64, v->cr3_target_count = 5)                                             \
     B(IO_BITMAP_A, G64, v->io_bitmap_a |= 1)                                                      \
     B(IO_BITMAP_B, G64, v->io_bitmap_b |= 1ull << 45)                                             \
@@ -49,6 +49,14 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
     B(EPTP_WALK, G64, v->eptp = (v->eptp & ~0x38ull) | 0x20)                                      \
     B(EPTP_RESERVED, G64, v->eptp |= 0x80)                                                        \
     B(UNRESTRICTED_EPT, G64, v->proc2_ctl &= ~(uint32_t)VMX_PROC2_EPT)                            \
+    B(PML_EPT, PLAIN, v->proc_ctl |= SEC; v->proc2_ctl = VMX_PROC2_PML)                           \
+    B(PML_ADDR, G64, v->proc2_ctl |= VMX_PROC2_PML; v->pml_addr = 8)                              \
+    B(VMFUNC_RESERVED, G64, v->proc2_ctl |= VMX_PROC2_VMFUNC; v->vmfunc_ctl = 2)                  \
+    B(EPTP_SWITCHING_EPT, PLAIN, v->proc_ctl |= SEC; v->proc2_ctl = VMX_PROC2_VMFUNC;             \
+      v->vmfunc_ctl = 1)                                                                          \
+    B(EPTP_LIST, G64, v->proc2_ctl |= VMX_PROC2_VMFUNC; v->vmfunc_ctl = 1;                        \
+      v->eptp_list_addr = 1ull << 45)                                                             \
+    B(VE_INFO, G64, v->proc2_ctl |= VMX_PROC2_EPT_VE; v->ve_info_addr = 0x800)                    \
     B(TSC_MULTIPLIER, G64, v->proc2_ctl |= VMX_PROC2_TSC_SCALING)                                 \
     B(EXIT_RESERVED, G64, v->exit_ctl |= VMX_XCTL_CLEAR_BNDCFGS)                                  \
     B(SAVE_TIMER, G64, v->pin_ctl &= ~(uint32_t)VMX_PIN_PREEMPTION_TIMER)                         \

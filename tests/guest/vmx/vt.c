@@ -309,6 +309,7 @@ void vt_main(void)
     test_exits();
     test_events();
     test_ept();
+    test_ept_extras();
     test_time();
     test_entry();
     test_controls();
