@@ -70,11 +70,11 @@ static unsigned vtpr_class(const struct vmcs *v, const struct vmx_env *e)
     return vtpr >> 4 & 15;
 }
 
-static bool link_revision_ok(const struct vmcs *v, const struct vmx_env *e)
+static bool link_revision_ok(const struct vmcs *v, const struct vmx_env *e, bool shadow)
 {
     uint32_t revision;
     return e->read32 && e->read32(e->opaque, v->vmcs_link_ptr, &revision) &&
-           revision == VMCS_REVISION;
+           revision == (VMCS_REVISION | (shadow ? VMCS_SHADOW_INDICATOR : 0));
 }
 
 /* Event injection */

@@ -3,7 +3,7 @@
  *
  * The current VMCS lives decoded in struct vmx; memory has it after VMCLEAR, VMPTRLD of another
  * region or VMXOFF.
- * Not modelled: SMM variants of VMCALL and VMXOFF, shadow VMCSs.
+ * Not modelled: SMM variants of VMCALL and VMXOFF.
  */
 #include <string.h>
 
@@ -153,7 +153,8 @@ void op_vmptrld(struct cpu *c, const struct insn *i)
         fail(c, VMX_ERR_VMPTRLD_VMXON_PTR);
         return;
     }
-    if ((uint32_t)vmx_phys_ld(c, pa, 4) != VMCS_REVISION ||
+    const uint32_t revision = (uint32_t)vmx_phys_ld(c, pa, 4);
+    if ((revision & ~VMCS_SHADOW_INDICATOR) != VMCS_REVISION ||
         !ram_read(c->ram, hpa(pa), image, VMCS_IMAGE_FIELDS + 8 * vmcs_field_count)) {
         fail(c, VMX_ERR_VMPTRLD_REVISION);
         return;
@@ -162,6 +163,7 @@ void op_vmptrld(struct cpu *c, const struct insn *i)
         vmx_write_back(c);
         x->current = pa;
         x->launched = image[VMCS_IMAGE_LAUNCHED] == 1;
+        x->shadow = revision != VMCS_REVISION;
         vmcs_decode(&x->vmcs, image);
         x->dirty = VMX_CG_ALL;
     }
@@ -180,23 +182,37 @@ static uint64_t operand_mask(const struct cpu *c)
     return cpu_code64(c) ? UINT64_MAX : UINT32_MAX;
 }
 
-void op_vmread(struct cpu *c, const struct insn *i)
+/* Not for modes in which the instruction is undefined. */
+static bool shadowed(const struct cpu *c, uint64_t enc, bool write)
 {
-    struct vmx *x = c->vmx;
-    gate(c, i, VMX_EXIT_VMREAD, true, i->d);
+    return c->non_root && !wrong_mode(c) && vmx_shadowed(c, enc, write);
+}
+
+static bool read_field(struct cpu *c, uint64_t enc, uint64_t *value)
+{
+    const struct vmx *x = c->vmx;
     if (x->current == VMX_NO_VMCS) {
         fail_invalid(c);
-        return;
+        return false;
     }
-    const uint64_t enc = c->r[i->d] & operand_mask(c);
     const struct vmcs_field_info *f = vmcs_find(enc);
     if (!f) {
         fail(c, VMX_ERR_UNSUPPORTED_FIELD);
-        return;
+        return false;
     }
-    uint64_t v = vmcs_get(&x->vmcs, f);
-    if (enc & VMCS_ENC_HIGH)
-        v >>= 32;
+    *value = vmcs_part(enc, vmcs_get(&x->vmcs, f));
+    return true;
+}
+
+void op_vmread(struct cpu *c, const struct insn *i)
+{
+    const uint64_t enc = c->r[i->d] & operand_mask(c);
+    const bool shadow = shadowed(c, enc, false);
+    uint64_t v;
+    if (!shadow)
+        gate(c, i, VMX_EXIT_VMREAD, true, i->d);
+    if (!(shadow ? vmx_shadow_read(c, enc, &v) : read_field(c, enc, &v)))
+        return;
     v &= operand_mask(c);
     const unsigned size = cpu_code64(c) ? 8 : 4;
     if (i->flags & INSN_MEM)
@@ -206,34 +222,17 @@ void op_vmread(struct cpu *c, const struct insn *i)
     succeed(c);
 }
 
-void op_vmwrite(struct cpu *c, const struct insn *i)
+/* Fields of exit information can be written too (VMX_MISC bit 29). */
+static void write_field(struct cpu *c, uint64_t enc, uint64_t v, unsigned size)
 {
     struct vmx *x = c->vmx;
-    gate(c, i, VMX_EXIT_VMWRITE, true, i->d);
-    if (x->current == VMX_NO_VMCS) {
-        fail_invalid(c);
-        return;
-    }
-    const unsigned size = cpu_code64(c) ? 8 : 4;
-    uint64_t v = i->flags & INSN_MEM ? mem_ld(c, insn_la(c, i, size, ACC_R), size)
-                                     : reg_get(c, i->s, size);
-    const uint64_t enc = c->r[i->d] & operand_mask(c);
     const struct vmcs_field_info *f = vmcs_find(enc);
     if (!f) {
         fail(c, VMX_ERR_UNSUPPORTED_FIELD);
         return;
     }
-    if (f->read_only) {
-        fail(c, VMX_ERR_VMWRITE_READ_ONLY);
-        return;
-    }
     const uint64_t old = vmcs_get(&x->vmcs, f);
-    if (enc & VMCS_ENC_HIGH)
-        v = (uint32_t)old | v << 32;
-    else if (f->size == 8 && !f->natural && size == 4)
-        v |= old & ~(uint64_t)UINT32_MAX; /* low half of a 64-bit field */
-    else if (f->size < 8)
-        v &= (1ull << (8 * f->size)) - 1;
+    v = vmcs_merge(f, enc, old, v, size);
     if (v != old) {
         vmcs_set(&x->vmcs, f, v);
         x->dirty |= (uint8_t)vmcs_dirties(f);
@@ -241,11 +240,32 @@ void op_vmwrite(struct cpu *c, const struct insn *i)
     succeed(c);
 }
 
+void op_vmwrite(struct cpu *c, const struct insn *i)
+{
+    const uint64_t enc = c->r[i->d] & operand_mask(c);
+    const bool shadow = shadowed(c, enc, true);
+    if (!shadow)
+        gate(c, i, VMX_EXIT_VMWRITE, true, i->d);
+    else if (c->cpl > 0)
+        cpu_fault(c, EXC_GP, 0);
+    if (!shadow && c->vmx->current == VMX_NO_VMCS) {
+        fail_invalid(c);
+        return;
+    }
+    const unsigned size = cpu_code64(c) ? 8 : 4;
+    const uint64_t v = i->flags & INSN_MEM ? mem_ld(c, insn_la(c, i, size, ACC_R), size)
+                                           : reg_get(c, i->s, size);
+    if (shadow)
+        vmx_shadow_write(c, enc, v, size);
+    else
+        write_field(c, enc, v, size);
+}
+
 static void enter(struct cpu *c, const struct insn *i, bool launch)
 {
     struct vmx *x = c->vmx;
     gate(c, i, launch ? VMX_EXIT_VMLAUNCH : VMX_EXIT_VMRESUME, false, 0);
-    if (x->current == VMX_NO_VMCS)
+    if (x->current == VMX_NO_VMCS || x->shadow)
         fail_invalid(c);
     else if (c->shadow & SHADOW_MOVSS)
         fail(c, VMX_ERR_ENTRY_MOV_SS);

@@ -90,6 +90,26 @@ void vmcs_set(struct vmcs *v, const struct vmcs_field_info *f, uint64_t value)
     }
 }
 
+uint64_t vmcs_part(uint64_t encoding, uint64_t value)
+{
+    return encoding & VMCS_ENC_HIGH ? value >> 32 : value;
+}
+
+uint64_t vmcs_merge(const struct vmcs_field_info *f, uint64_t encoding, uint64_t old,
+                    uint64_t value, unsigned size)
+{
+    if (encoding & VMCS_ENC_HIGH)
+        return (uint32_t)old | value << 32;
+    if (f->size == 8 && !f->natural && size == 4) /* low half of a 64-bit field */
+        return value | (old & ~(uint64_t)UINT32_MAX);
+    return f->size < 8 ? value & ((1ull << (8 * f->size)) - 1) : value;
+}
+
+unsigned vmcs_image_offset(const struct vmcs_field_info *f)
+{
+    return VMCS_IMAGE_FIELDS + 8 * (unsigned)(f - vmcs_fields);
+}
+
 unsigned vmcs_dirties(const struct vmcs_field_info *f)
 {
     static const uint8_t by_group[] = {

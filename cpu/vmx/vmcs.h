@@ -72,12 +72,19 @@ const struct vmcs_field_info *vmcs_find(uint64_t encoding);
 unsigned vmcs_dirties(const struct vmcs_field_info *f);
 uint64_t vmcs_get(const struct vmcs *v, const struct vmcs_field_info *f);
 void vmcs_set(struct vmcs *v, const struct vmcs_field_info *f, uint64_t value);
+/* What VMREAD gives for a field's value; the encoding may name its high half. */
+uint64_t vmcs_part(uint64_t encoding, uint64_t value);
+/* The field's value after a VMWRITE of `size` (4 or 8) bytes over `old`. */
+uint64_t vmcs_merge(const struct vmcs_field_info *f, uint64_t encoding, uint64_t old,
+                    uint64_t value, unsigned size);
 
 /* Region image: revision (with the shadow bit), abort indicator, launch state, fields. */
 #define VMCS_REGION_SIZE 4096
 #define VMCS_REVISION 0x00565401u
+#define VMCS_SHADOW_INDICATOR (1u << 31) /* of the revision */
 #define VMCS_IMAGE_LAUNCHED 8
 #define VMCS_IMAGE_FIELDS 16
+unsigned vmcs_image_offset(const struct vmcs_field_info *f);
 void vmcs_decode(struct vmcs *v, const uint8_t *region);
 void vmcs_encode(const struct vmcs *v, uint8_t *region);
 

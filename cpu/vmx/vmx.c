@@ -17,6 +17,7 @@ static const struct field vmx_fields[] = {
 #include "abi/vmcs.def"
 #undef VMCS_FIELD
     FIELD(struct vmx, launched, 0, "launch state of the current VMCS"),
+    FIELD(struct vmx, shadow, 0, "the current VMCS is a shadow VMCS"),
     FIELD(struct vmx, inject, 0, "an event is to be delivered"),
     FIELD(struct vmx, mtf, VMX_MTF_OFF, "monitor trap flag"),
     FIELD(struct vmx, tpr_exit, 0, "VTPR is below the threshold"),

@@ -33,6 +33,7 @@ struct vmx {
     uint64_t current; /* address of the current VMCS or VMX_NO_VMCS */
     struct vmcs vmcs; /* the current one, decoded */
     uint8_t launched; /* launch state of the current VMCS */
+    uint8_t shadow;   /* the current VMCS is a shadow VMCS */
     uint8_t dirty;    /* VMX_CG_* to be checked again at the next entry */
     uint8_t inject;   /* VM entry left an event to deliver (entry_intr_info) */
     uint8_t mtf;      /* enum vmx_mtf */

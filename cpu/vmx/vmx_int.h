@@ -57,6 +57,12 @@ uint32_t vmx_insn_info(const struct cpu *c, const struct insn *i, unsigned reg2)
 uint64_t vmx_insn_disp(const struct cpu *c, const struct insn *i);
 
 bool vmx_eptp_ok(const struct vmx *x, uint64_t eptp); /* as the entry checks want it */
+/* VMCS shadowing: does this VMREAD or VMWRITE in non-root operation work on the linked VMCS? Then
+ * these do it; read: false when it has failed. All set the flags, but read when it succeeds. */
+bool vmx_shadowed(const struct cpu *c, uint64_t enc, bool write);
+bool vmx_shadow_read(struct cpu *c, uint64_t enc, uint64_t *value);
+void vmx_shadow_write(struct cpu *c, uint64_t enc, uint64_t value, unsigned size);
+
 void vmx_tpr_changed(struct cpu *c);
 void vmx_timer_start(struct cpu *c);
 void vmx_timer_stop(struct cpu *c);

@@ -56,6 +56,8 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
       v->vmfunc_ctl = 1)                                                                          \
     B(EPTP_LIST, G64, v->proc2_ctl |= VMX_PROC2_VMFUNC; v->vmfunc_ctl = 1;                        \
       v->eptp_list_addr = 1ull << 45)                                                             \
+    B(VMREAD_BITMAP, G64, v->proc2_ctl |= VMX_PROC2_SHADOW_VMCS; v->vmread_bitmap = 1)            \
+    B(VMWRITE_BITMAP, G64, v->proc2_ctl |= VMX_PROC2_SHADOW_VMCS; v->vmwrite_bitmap = 1)          \
     B(VE_INFO, G64, v->proc2_ctl |= VMX_PROC2_EPT_VE; v->ve_info_addr = 0x800)                    \
     B(TSC_MULTIPLIER, G64, v->proc2_ctl |= VMX_PROC2_TSC_SCALING)                                 \
     B(EXIT_RESERVED, G64, v->exit_ctl |= VMX_XCTL_CLEAR_BNDCFGS)                                  \

@@ -313,6 +313,7 @@ void vt_main(void)
     test_time();
     test_entry();
     test_controls();
+    test_shadowing();
     test_masked_interrupt();
     vt_done();
 }
