@@ -26,6 +26,11 @@
 #define NVME_CAP_TO(x)   ((uint64_t)(x) << 24) /* 500 ms */
 #define NVME_CAP_CSS_NVM (1ull << 37)
 
+#define NVME_CAP_MQES(c)    ((unsigned)((c)&0xffff))       /* entries of a queue - 1 */
+#define NVME_CAP_TIMEOUT(c) ((unsigned)((c) >> 24 & 0xff)) /* to become ready, in 500 ms */
+#define NVME_CAP_DSTRD(c)   ((unsigned)((c) >> 32 & 15))   /* doorbells are 4 << this apart */
+#define NVME_CAP_MPSMIN(c)  ((unsigned)((c) >> 48 & 15))   /* pages of 4096 << this and more */
+
 #define NVME_CC_EN        (1u << 0)
 #define NVME_CC_CSS(cc)   ((cc) >> 4 & 7)
 #define NVME_CC_MPS(cc)   ((cc) >> 7 & 15)
@@ -34,6 +39,7 @@
 #define NVME_CC_IOSQES(c) ((c) >> 16 & 15)
 #define NVME_CC_IOCQES(c) ((c) >> 20 & 15)
 #define NVME_CC_MASK      0x00fffff1u
+#define NVME_CC_ENTRIES   (6u << 16 | 4u << 20) /* I/O queue entries of 64 and of 16 bytes */
 
 #define NVME_CSTS_RDY       (1u << 0)
 #define NVME_CSTS_CFS       (1u << 1)
@@ -105,6 +111,7 @@ enum nvme_status {
     NVME_COMPARE_FAILURE = 0x285,
 };
 #define NVME_DO_NOT_RETRY 0x4000u /* in the status word */
+#define NVME_STATUS(word) ((word) >> 1 & 0x7ff)
 
 /* Identify: CNS */
 enum {
@@ -150,6 +157,7 @@ enum {
     NVME_IDN_SIZE = 0,
     NVME_IDN_CAPACITY = 8,
     NVME_IDN_USED = 16,
+    NVME_IDN_FLBAS = 26,
     NVME_IDN_DLFEAT = 33,
     NVME_IDN_NSATTR = 99,
     NVME_IDN_EUI64 = 120,
@@ -187,6 +195,9 @@ struct nvme_error_entry {
     uint16_t transport_specific;
     uint8_t rest[22];
 };
+
+#define NVME_FORCE_UNIT_ACCESS (1u << 30) /* in a write's dword 12 */
+#define NVME_DSM_DEALLOCATE    (1u << 2)  /* in dword 11 */
 
 struct nvme_range {
     uint32_t attributes, blocks;

@@ -21,6 +21,8 @@ struct pci_device {
     uint8_t bus, dev, fn;
 };
 bool pci_find(uint16_t vendor, uint16_t device, struct pci_device *out);
+/* class: base class, subclass, programming interface, a byte each */
+bool pci_find_class(uint32_t class, struct pci_device *out);
 uint32_t pci_read32(const struct pci_device *d, unsigned reg);
 uint16_t pci_read16(const struct pci_device *d, unsigned reg);
 uint8_t pci_read8(const struct pci_device *d, unsigned reg);
@@ -30,6 +32,13 @@ unsigned pci_next_cap(const struct pci_device *d, unsigned id, unsigned after); 
 uint64_t pci_bar(const struct pci_device *d, unsigned bar);
 /* Delivers MSI-X table entry 0 to `vector`; false when the device has no MSI-X. */
 bool pci_msix(const struct pci_device *d, unsigned vector);
+
+/* ---- nvme.c ---- */
+struct blk_device;
+#define NVME_DISKS 32u
+void nvme_init(void);
+struct blk_device *nvme_disk(uint32_t nsid); /* 0: no such namespace */
+void nvme_selftest(void);                    /* reads from each disk; a failure is a panic */
 
 /* ---- vcons.c ---- */
 #define VCONS_PORTS 16

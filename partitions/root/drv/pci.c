@@ -64,9 +64,9 @@ void pci_write16(const struct pci_device *d, unsigned reg, uint16_t v)
     outw((uint16_t)(PCI_CONFIG_DATA + (reg & 2)), v);
 }
 
-bool pci_find(uint16_t vendor, uint16_t device, struct pci_device *out)
+/* The first function whose register `reg`, shifted right, is `want`. */
+static bool pci_search(unsigned reg, unsigned shift, uint32_t want, struct pci_device *out)
 {
-    uint32_t want = (uint32_t)device << 16 | vendor;
     unsigned buses = 1;
     for (unsigned bus = 0; bus < buses; bus++) {
         for (unsigned dev = 0; dev < 32; dev++) {
@@ -75,7 +75,7 @@ bool pci_find(uint16_t vendor, uint16_t device, struct pci_device *out)
                 uint32_t id = pci_read32(&d, PCI_VENDOR_ID);
                 if ((uint16_t)id == 0xffff && fn == 0)
                     break;
-                if (id == want) {
+                if ((uint16_t)id != 0xffff && pci_read32(&d, reg) >> shift == want) {
                     *out = d;
                     return true;
                 }
@@ -91,6 +91,16 @@ bool pci_find(uint16_t vendor, uint16_t device, struct pci_device *out)
         }
     }
     return false;
+}
+
+bool pci_find(uint16_t vendor, uint16_t device, struct pci_device *out)
+{
+    return pci_search(PCI_VENDOR_ID, 0, (uint32_t)device << 16 | vendor, out);
+}
+
+bool pci_find_class(uint32_t class, struct pci_device *out)
+{
+    return pci_search(PCI_REVISION, 8, class, out);
 }
 
 unsigned pci_next_cap(const struct pci_device *d, unsigned id, unsigned after)

@@ -36,6 +36,7 @@
 /* Interrupt vectors */
 #define VEC_IRQ_BASE  0x30 /* + I/O APIC pin */
 #define VEC_MSI       0x50
+#define VEC_NVME      0x51
 #define VEC_TIMER     0xe0
 #define VEC_INTERCEPT 0xf3
 #define VEC_VMBUS     0xf2
@@ -109,6 +110,10 @@ static inline void irq_off(void)
 static inline void irq_on(void)
 {
     __asm__ volatile("sti" : : : "memory");
+}
+static inline void cpu_pause(void)
+{
+    __asm__ volatile("pause");
 }
 static inline void barrier(void)
 {

@@ -45,6 +45,7 @@ void rt_main(uint64_t start_info)
     irq_on();
     con_init();
     irq_off();
+    nvme_init();
     ramfs_init();
     char value[16];
     if (!winhv_present || rt_option(rt_boot.cmdline, "selftest", value, sizeof(value)))

@@ -2,6 +2,7 @@
  * kern/selftest.c: checks of the kernel's own parts, run at each start without a hypervisor and
  * with `selftest=1` on the command line. A failure is a panic.
  */
+#include "partitions/root/drv/drv.h"
 #include "partitions/root/kern/kern.h"
 
 #define TEST_BLOCKS 64u
@@ -90,5 +91,6 @@ void selftest_run(void)
     test_paging();
     test_threads();
     test_queues();
+    nvme_selftest();
     rt_log("selftest: memory, paging, threads, queues: ok");
 }
