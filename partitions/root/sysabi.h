@@ -66,8 +66,12 @@ enum rt_vm_stop {
     RT_STOP_SHUTDOWN, /* the guest is asked to power off */
     RT_STOP_RESTART,  /* or to restart */
     RT_STOP_TURN_OFF, /* and is not asked */
+    RT_STOP_RESET,    /* nor here */
 };
-enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING };
+#define RT_MSG_VM_PAUSE (RT_MSG_USER + 3) /* data: uint32_t 1: its VPs stop, 0: they go on */
+#define RT_MSG_VM_NMI   (RT_MSG_USER + 4) /* to VP 0 */
+
+enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING, RT_VM_PAUSED };
 enum rt_vm_end {
     RT_END_POWEROFF,
     RT_END_RESET,

@@ -1,7 +1,8 @@
 /*
  * drv/con.c: named consoles. With a virtio-console, console NAME is the port of that name, and
- * text is sent a line at a time or after 10 ms; without it (or for names without a port) lines go
- * to COM1 with the prefix "[NAME] ", and what is typed there goes to the first VM.
+ * text is sent a line at a time or after 10 ms; without it (or for names without a port) lines of
+ * the log and of VMs go to COM1 with the prefix "[NAME] ", and what is typed there goes to the
+ * first VM. Other names need a port.
  */
 #include "partitions/root/drv/drv.h"
 #include "partitions/root/kern/kern.h"
@@ -148,11 +149,13 @@ struct con *con_open(const char *name, struct queue *q)
     if (c && c->open && (c != con_root || c->input))
         return 0; /* the log's console takes a reader */
     if (!c) {
-        c = kmalloc(sizeof(*c));
+        const int port = con_virtio ? vcons_port(name) : -1;
+        const bool on_com1 = !con_root || !strncmp(name, "vm.", 3);
+        c = port >= 0 || on_com1 ? kmalloc(sizeof(*c)) : 0;
         if (!c)
             return 0;
         rt_strcpy(c->name, name, sizeof(c->name));
-        c->port = con_virtio ? vcons_port(name) : -1;
+        c->port = port;
         c->line_start = true;
         c->timer.fn = con_timer;
         c->timer.arg = c;

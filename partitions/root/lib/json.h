@@ -2,8 +2,8 @@
  * lib/json.h: JSON (RFC 8259) for the root's processes: a reader that walks the text without
  * memory of its own, and a writer into a buffer.
  *
- * Reader: rt_json_parse checks a whole document once; all other functions take values that came from
- * it. Numbers: non-negative integers below 2^64 are understood, others only skipped.
+ * Reader: rt_json_parse checks a whole document once; all other functions take values that came
+ * from it. Numbers: integers from 0 to 2^64 - 1 are understood, others only skipped.
  */
 #ifndef RT_JSON_H
 #define RT_JSON_H

@@ -1,13 +1,11 @@
 /*
  * vmms/main.c: the virtual machine management service: reads the definitions (etc/vms.conf: one
  * VM a line, `key=value` separated by spaces; `on-all-off=poweroff|stay`), starts one worker
- * process per VM, keeps their states, and powers the machine off when all VMs are off. Lines typed
- * on the console "root" start and stop VMs (console.c).
+ * process per VM, keeps their states, and powers the machine off when all VMs are off. Who asks it
+ * for something comes through the management endpoint (rpc.c).
  *
  * Keys: name, memory (MiB), cpus, kernel, initrd, append, on-reset=restart|off, stop-after (ms).
- * The worker gets the line as it is. Without a file two tiny children run.
- *
- * Not modelled: the management endpoint (JSON-RPC).
+ * The worker gets the line as it is. Without definitions two tiny children run.
  */
 #include "partitions/root/vmms/vmms.h"
 #include "abi/vitrine_info.h"
@@ -22,10 +20,10 @@ static const char default_conf[] = "name=child1 memory=16 cpus=1 kernel=child.el
 struct vm vms[VM_MAX];
 unsigned vm_count;
 static int64_t vmms_queue;
-static bool poweroff_when_off = true;
+static bool poweroff_when_off = true, poweroff_asked;
 static uint8_t exit_value; /* VITRINE_EXIT_*: that of the first VM that ended badly */
 
-const char *const vm_state_names[] = {"off", "starting", "running", "stopping"};
+const char *const vm_state_names[] = {"off", "starting", "running", "stopping", "paused"};
 static const char *const end_names[] = {"powered off",  "reset",      "debug-exit",
                                         "triple fault", "turned off", "error"};
 
@@ -35,14 +33,34 @@ static void vm_set_state(struct vm *v, enum rt_vm_state state)
         return;
     v->state = state;
     u_log("%s: %s", v->name, vm_state_names[state]);
+    rpc_changed(v);
+}
+
+static void tell(struct vm *v, uint32_t type, uint32_t word)
+{
+    int64_t r = u_call(SYS_TELL, v->process, type, (uint64_t)&word, sizeof(word));
+    if (r < 0)
+        u_log("%s: its worker can't be told: error %ld", v->name, -r);
 }
 
 void vm_stop(struct vm *v, enum rt_vm_stop how)
 {
-    uint32_t word = how;
-    int64_t r = u_call(SYS_TELL, v->process, RT_MSG_VM_STOP, (uint64_t)&word, sizeof(word));
-    if (r < 0)
-        u_log("%s: its worker can't be told: error %ld", v->name, -r);
+    tell(v, RT_MSG_VM_STOP, how);
+}
+
+void vm_pause(struct vm *v, bool pause)
+{
+    tell(v, RT_MSG_VM_PAUSE, pause);
+}
+
+void vm_nmi(struct vm *v)
+{
+    tell(v, RT_MSG_VM_NMI, 0);
+}
+
+const char *vm_end_name(const struct vm *v)
+{
+    return v->said_end ? end_names[v->end] : "";
 }
 
 static void fail(uint8_t value)
@@ -66,25 +84,44 @@ void vm_start(struct vm *v)
     v->process = (uint64_t)r;
 }
 
-static void conf_line(const char *line)
+bool vm_define(const char *line)
 {
     char text[16];
-    if (rt_option(line, "on-all-off", text, sizeof(text))) {
-        poweroff_when_off = !strcmp(text, "poweroff");
-        return;
-    }
     struct vm *v = &vms[vm_count];
+    if (vm_count == VM_MAX) {
+        u_log("%s: more than %d VMs", line, VM_MAX);
+        return false;
+    }
+    memset(v, 0, sizeof(*v));
     if (!rt_option(line, "name", v->name, sizeof(v->name)))
-        return; /* empty lines and comments */
-    if (vm_count + 1 >= VM_MAX) {
-        u_log("%s: more than %d VMs", v->name, VM_MAX - 1);
-        fail(VITRINE_EXIT_ERROR);
-        return;
+        return false;
+    for (unsigned i = 0; i < vm_count; i++) {
+        if (!strcmp(vms[i].name, v->name)) {
+            u_log("%s: another VM has this name", v->name);
+            return false;
+        }
     }
     v->restart_on_reset = !rt_option(line, "on-reset", text, sizeof(text)) ||
                           strcmp(text, "off") != 0;
     rt_strcpy(v->line, line, sizeof(v->line));
     vm_count++;
+    return true;
+}
+
+void vm_forget(struct vm *v)
+{
+    vm_count--;
+    for (; v < &vms[vm_count]; v++)
+        v[0] = v[1];
+}
+
+static void conf_line(const char *line)
+{
+    char text[RT_NAME];
+    if (rt_option(line, "on-all-off", text, sizeof(text)))
+        poweroff_when_off = !strcmp(text, "poweroff");
+    else if (rt_option(line, "name", text, sizeof(text)) && !vm_define(line))
+        fail(VITRINE_EXIT_ERROR);
 }
 
 static void conf_parse(char *conf)
@@ -107,13 +144,15 @@ static void conf_read(void)
 {
     static char conf[CONF_MAX];
     int64_t f = u_call1(SYS_OPEN, (uint64_t) "etc/vms.conf");
-    if (f < 0) {
-        memcpy(conf, default_conf, sizeof(default_conf));
-    } else {
+    if (f >= 0) {
         int64_t n = u_call(SYS_READ, (uint64_t)f, 0, (uint64_t)conf, CONF_MAX - 1);
         conf[n > 0 ? n : 0] = 0;
+        conf_parse(conf);
     }
-    conf_parse(conf);
+    if (!vm_count) {
+        memcpy(conf, default_conf, sizeof(default_conf));
+        conf_parse(conf);
+    }
 }
 
 static struct vm *vm_of(uint64_t process)
@@ -152,7 +191,7 @@ static void vm_ended(struct vm *v, uint32_t end, uint32_t value)
 static void handle(const struct rt_msg *m)
 {
     if (m->type == RT_MSG_CONSOLE) {
-        console_input(m->data, m->length);
+        rpc_input(m->data, m->length);
         return;
     }
     uint64_t note[2] = {0, 0};
@@ -164,7 +203,7 @@ static void handle(const struct rt_msg *m)
         return;
     switch (m->type) {
     case RT_MSG_VM_STATE:
-        if (word[0] <= RT_VM_STOPPING)
+        if (word[0] < RT_COUNT(vm_state_names))
             vm_set_state(v, word[0]);
         break;
     case RT_MSG_VM_END:
@@ -184,6 +223,11 @@ static void handle(const struct rt_msg *m)
     }
 }
 
+void vmms_power_off(void)
+{
+    poweroff_asked = true;
+}
+
 static bool all_off(void)
 {
     for (unsigned i = 0; i < vm_count; i++)
@@ -197,18 +241,16 @@ int64_t u_main(const char *args)
     (void)args;
     u_set_name("vmms");
     vmms_queue = u_call0(SYS_QUEUE);
-    console_open((uint64_t)vmms_queue);
+    rpc_open((uint64_t)vmms_queue);
     conf_read();
-    if (!vm_count)
-        u_log("no VM is defined");
     for (unsigned i = 0; i < vm_count; i++)
         vm_start(&vms[i]);
-    while (!all_off() || !poweroff_when_off) {
+    while (!poweroff_asked && (!all_off() || !poweroff_when_off)) {
         struct rt_msg m;
         if (!u_call3(SYS_RECV, (uint64_t)vmms_queue, (uint64_t)&m, RT_NEVER))
             handle(&m);
     }
-    u_log("all VMs are off: powering off");
+    u_log(poweroff_asked ? "powering off" : "all VMs are off: powering off");
     u_call1(SYS_POWEROFF, exit_value);
     return 1;
 }

@@ -8,6 +8,9 @@
 
 #define VM_MAX   8
 #define LINE_MAX 1000u
+/* What a definition without the key means (vmwp/main.c) */
+#define VM_MEMORY_PRESET 256u
+#define VM_CPUS_PRESET   1u
 
 struct vm {
     char name[RT_NAME];
@@ -25,11 +28,21 @@ extern struct vm vms[VM_MAX];
 extern unsigned vm_count;
 extern const char *const vm_state_names[];
 
-void vm_start(struct vm *v); /* which is off */
-void vm_stop(struct vm *v, enum rt_vm_stop how);
+const char *vm_end_name(const struct vm *v); /* how its last run ended; "" */
 
-/* ---- console.c ---- */
-void console_open(uint64_t queue);
-void console_input(const uint8_t *text, size_t n);
+void vm_start(struct vm *v); /* which is off */
+/* Of one that is on: its worker is told. */
+void vm_stop(struct vm *v, enum rt_vm_stop how);
+void vm_pause(struct vm *v, bool pause);
+void vm_nmi(struct vm *v);
+/* One more VM, off; false: no name, a name that another has, or no room. */
+bool vm_define(const char *line);
+void vm_forget(struct vm *v); /* which is off */
+void vmms_power_off(void);    /* once everything that was asked has been answered */
+
+/* ---- rpc.c: the management endpoint; nothing happens without a port for it ---- */
+void rpc_open(uint64_t queue);
+void rpc_input(const uint8_t *text, size_t n);
+void rpc_changed(const struct vm *v); /* its state */
 
 #endif

@@ -98,7 +98,20 @@ static void vm_stop(const uint8_t *data)
     memcpy(&how, data, sizeof(how));
     if (how == RT_STOP_TURN_OFF)
         vm_end(RT_END_TURNED_OFF, 0);
+    if (how == RT_STOP_RESET)
+        vm_end(RT_END_RESET, 0);
     ics_stop(how == RT_STOP_RESTART);
+}
+
+static void vm_pause(const uint8_t *data)
+{
+    uint32_t pause;
+    memcpy(&pause, data, sizeof(pause));
+    for (unsigned i = 0; i < vm.cpus; i++) {
+        struct hv_reg_assoc suspend = {HV_REG_EXPLICIT_SUSPEND, {0}, {.q = {pause, 0}}};
+        u_call(SYS_VP_REGS, vm.part, i, (uint64_t)&suspend, 1);
+    }
+    vm_state(pause ? RT_VM_PAUSED : RT_VM_RUNNING);
 }
 
 static void vm_message(const struct rt_msg *m)
@@ -109,6 +122,10 @@ static void vm_message(const struct rt_msg *m)
         ics_news((const void *)m->data);
     else if (m->type == RT_MSG_VM_STOP)
         vm_stop(m->data);
+    else if (m->type == RT_MSG_VM_PAUSE)
+        vm_pause(m->data);
+    else if (m->type == RT_MSG_VM_NMI)
+        u_call(SYS_ASSERT, vm.part, HV_INTERRUPT_NMI, 0, 0);
 }
 
 int64_t u_main(const char *args)
