@@ -80,19 +80,20 @@ static int prepare_children(struct images *im, const struct options *o, struct e
             return err->code;
         add_port(im, "vm.", im->vm[i].name);
     }
-    return vms_build(&im->vms, im->vm, im->vm_count, &bytes, err);
+    return vms_build(&im->vms, im->vm, im->vm_count, opt_text(o, OPT_ID_NAME), &bytes, err);
 }
 
 /* Hypervisor, root.elf, rootfs.cpio and, for children of the user's, vms.cpio. */
 static int prepare_stack(struct images *im, const struct options *o, struct err *err)
 {
     add_port(im, "", "root");
-    if (im->plan == PLAN_DEMO) {
+    add_port(im, "", "vmms");
+    if (im->plan == PLAN_DEMO) { /* VMMS itself has the definitions */
         add_port(im, "vm.", "child1");
         add_port(im, "vm.", "child2");
-    } else if (prepare_children(im, o, err) < 0) {
-        return err->code;
     }
+    if ((im->plan != PLAN_DEMO || opt_text(o, OPT_ID_NAME)) && prepare_children(im, o, err) < 0)
+        return err->code;
     if (get_stack_image(&im->kernel, opt_text(o, OPT_ID_HYPERVISOR), "hypervisor.elf",
                         &im->kernel_bytes, &im->kernel_len, err) < 0 ||
         add_module(im, opt_text(o, OPT_ID_ROOT), "root.elf", err) < 0 ||
@@ -101,7 +102,7 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     im->kernel_name = "hypervisor.elf";
     if (opt_text(o, OPT_ID_HVAPPEND))
         snprintf(im->cmdline, sizeof(im->cmdline), "%s", opt_text(o, OPT_ID_HVAPPEND));
-    if (im->vm_count)
+    if (im->vms.size)
         im->module[im->module_count++] = (struct boot_module){"vms.cpio", im->vms.data,
                                                               im->vms.size};
     return 0;

@@ -74,8 +74,8 @@ int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct e
 void vm_spec_free(struct vm_spec *vm);
 
 /* vms.cpio from the specifications (reads the kernels and initrds). */
-int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64_t *image_bytes,
-              struct err *err);
+int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, bool stay,
+              uint64_t *image_bytes, struct err *err);
 
 /* Everything that the options say, into a machine configuration. Pointers stay valid until
  * images_free. */

@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/input.h"
+#include "frontends/cli/ports.h"
 #include "frontends/cli/session.h"
 
 #define PACE_STEP_MS 20
@@ -112,11 +114,21 @@ void session_poll_input(struct session *s)
     push_pending(s);
 }
 
-/* Wait for a key or, when there is a network, for the outside: NET_POLL_*. */
+/* Wait for a key, for the network's outside, for a client of a port. */
+enum { WAIT_NOTHING, WAIT_KEY = 1, WAIT_OTHER = 2 };
 static unsigned wait_for_input(struct session *s, uint64_t ms)
 {
+    struct pollfd fd[1 + PORTS_FDS_MAX];
+    unsigned n = 0;
+
     fflush(s->consoles.out);
-    return net_poll(&s->net, s->reads_stdin, (int)ms);
+    if (s->reads_stdin)
+        fd[n++] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+    if (s->ports)
+        n += ports_add_fds(s->ports, fd + n);
+    const unsigned got = net_poll(&s->net, fd, n, (int)ms);
+    const bool key = s->reads_stdin && fd[0].revents;
+    return (key ? WAIT_KEY : 0) | (got > key ? WAIT_OTHER : 0);
 }
 
 /* Sleep until the wall has caught up with virtual time, or something comes in. */
@@ -136,7 +148,9 @@ static void wait_for_wall(struct session *s)
             return;
         const unsigned got = wait_for_input(s, ms < PACE_STEP_MS ? ms : PACE_STEP_MS);
         session_draw(s);
-        if ((got & NET_POLL_STDIN) || input_is_pending(machine_input(s->machine))) {
+        if (got && s->ports)
+            ports_serve(s->ports, machine_input(s->machine));
+        if ((got & WAIT_KEY) || input_is_pending(machine_input(s->machine))) {
             s->next_poll_ns = 0;
             s->pace_wall = 0; /* a key: go on at once */
             session_poll_input(s);
@@ -157,12 +171,12 @@ void session_pace(struct session *s)
     if (net && !s->pace_net)
         s->pace_wall = 0; /* until now virtual time ran on its own */
     s->pace_net = net;
-    if (machine_is_waiting(s->machine) && s->reads_stdin && !net && !s->name) {
+    if (machine_is_waiting(s->machine) && (s->reads_stdin || s->ports) && !net && !s->name) {
         if (wait_for_input(s, PACE_STEP_MS))
             s->next_poll_ns = 0;
         session_poll_input(s);
     } else if (opt_text(&s->o, OPT_ID_REALTIME) ||
-               (idle && (s->interactive || s->display || net))) {
+               (idle && (s->interactive || s->display || s->ports || net))) {
         wait_for_wall(s);
     }
 }

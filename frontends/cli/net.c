@@ -280,9 +280,9 @@ void net_free_hubs(struct net_hubs *hubs)
 
 /* ---- polling ---- */
 
-unsigned net_poll(struct net *n, bool with_stdin, int ms)
+unsigned net_poll(struct net *n, struct pollfd *more, unsigned more_count, int ms)
 {
-    struct pollfd fd[POLL_MAX + 1];
+    struct pollfd fd[POLL_MAX + NET_POLL_MORE];
     unsigned from[NET_CARDS_MAX + 1], count = 0;
     for (unsigned i = 0; i < n->count; i++) {
         struct net_backend *const b = n->card[i].backend;
@@ -292,14 +292,15 @@ unsigned net_poll(struct net *n, bool with_stdin, int ms)
     }
     from[n->count] = count;
     n->live = count > 0;
-    if (with_stdin)
-        fd[count] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
-    const int got = poll(fd, count + with_stdin, ms);
+    if (more_count)
+        memcpy(fd + count, more, more_count * sizeof *more);
+    const int got = poll(fd, count + more_count, ms);
     for (unsigned i = 0; i < n->count; i++) {
         struct net_backend *const b = n->card[i].backend;
         if (b && b->ops->serve)
             b->ops->serve(b, fd + from[i], from[i + 1] - from[i], got < 0);
     }
-    const bool key = with_stdin && got > 0 && fd[count].revents;
-    return (got > key ? NET_POLL_OUTSIDE : 0) | (key ? NET_POLL_STDIN : 0);
+    for (unsigned i = 0; i < more_count; i++)
+        more[i].revents = got > 0 ? fd[count + i].revents : 0;
+    return got > 0 ? (unsigned)got : 0;
 }

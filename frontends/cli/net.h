@@ -5,6 +5,7 @@
 #ifndef VITRINE_FRONTENDS_CLI_NET_H
 #define VITRINE_FRONTENDS_CLI_NET_H
 
+#include <poll.h>
 #include <stdbool.h>
 
 #include "devices/net/net.h"
@@ -38,11 +39,10 @@ int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struc
 void net_close(struct net *n);
 void net_free_hubs(struct net_hubs *hubs); /* after the networks of all machines */
 
-/* Serve the back ends; waits at most ms milliseconds for them, and for stdin when asked to.
- * Returns what there was, NET_POLL_*. */
-#define NET_POLL_OUTSIDE 1u
-#define NET_POLL_STDIN   2u
-unsigned net_poll(struct net *n, bool with_stdin, int ms);
+/* Serve the back ends; waits at most ms milliseconds for them, and for `more` (at most
+ * NET_POLL_MORE), whose revents are set. Returns how many descriptors had something. */
+#define NET_POLL_MORE 64
+unsigned net_poll(struct net *n, struct pollfd *more, unsigned more_count, int ms);
 
 /* "tcp:2222:22", "udp:127.0.0.1:5353:53", or as QEMU has it, "tcp:127.0.0.1:2222-10.0.2.15:22".
  * 0 or -EINVAL with *err. */

@@ -4,6 +4,7 @@
  *
  * Host time is used here for --timeout, for pacing and to poll rarely; it never enters the machine.
  */
+#include "frontends/cli/ports.h"
 #include "frontends/cli/session.h"
 
 #include <errno.h>
@@ -51,6 +52,10 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
     struct session *s = opaque;
     struct consoles *cs = &s->consoles;
 
+    if (s->ports)
+        ports_output(s->ports, source, bytes, len);
+    if (strcmp(source, "console/vmms") == 0)
+        return; /* talks to programs */
     const bool news = consoles_output(cs, source, bytes, len);
     if (s->interactive || memchr(bytes, '\n', len))
         fflush(cs->out); /* a person waits for the echo, a pipe's reader for the line */
@@ -70,7 +75,7 @@ static void on_output(void *opaque, const char *source, const void *bytes, size_
 static bool input_may_come(const struct session *s)
 {
     return s->reads_stdin || s->pending_len || s->typed_at < s->typed.size || s->gdb ||
-           s->net.live || s->display;
+           s->net.live || s->display || s->ports;
 }
 
 static bool on_slice(void *opaque)
@@ -79,7 +84,7 @@ static bool on_slice(void *opaque)
 
     session_poll_input(s);
     if (s->net.has_outside)
-        net_poll(&s->net, false, 0);
+        net_poll(&s->net, NULL, 0, 0);
     if (s->panic_at_ns && machine_now_ns(s->machine) > s->panic_at_ns + PANIC_LINGER_NS)
         finish(s, END_PANIC);
     session_draw(s);
@@ -88,6 +93,8 @@ static bool on_slice(void *opaque)
     if (now < s->next_poll_ns)
         return input_may_come(s);
     s->next_poll_ns = now + POLL_EVERY_NS;
+    if (s->ports)
+        ports_serve(s->ports, machine_input(s->machine));
     if (s->interactive)
         consoles_show_prompts(&s->consoles);
     fflush(s->consoles.out);
@@ -172,7 +179,7 @@ static int open_consoles(struct session *s, struct err *err)
     s->consoles.until_text = opt_text(&s->o, OPT_ID_UNTIL);
     s->consoles.after_text = opt_text(&s->o, OPT_ID_INPUT_AFTER);
     for (unsigned i = 0; i < s->images.port_count; i++) {
-        if (strcmp(s->images.port[i], "root") == 0)
+        if (strncmp(s->images.port[i], "vm.", 3) != 0)
             continue;
         snprintf(source, sizeof(source), "console/%s", s->images.port[i]);
         consoles_add(&s->consoles, source, false);
@@ -252,6 +259,23 @@ static int open_gdb(struct session *s, struct err *err)
     return 0;
 }
 
+/* --name: the consoles can be reached from outside. */
+static int open_ports(struct session *s, struct err *err)
+{
+    const char *name = opt_text(&s->o, OPT_ID_NAME);
+
+    if (!name)
+        return 0;
+    if (s->images.plan == PLAN_BARE)
+        return err_set(err, "E-CLI-004", -EINVAL,
+                       "--name is for machines with VMs, not for --bare");
+    s->ports = ports_open(name, s->images.port, s->images.port_count, err);
+    if (!s->ports)
+        return err->code;
+    ports_bind_input(s->ports, machine_input(s->machine));
+    return 0;
+}
+
 int session_open(struct session *s, struct err *err)
 {
     const char *typed = opt_text(&s->o, OPT_ID_INPUT);
@@ -263,13 +287,14 @@ int session_open(struct session *s, struct err *err)
     if (typed && file_read(&s->typed, typed, INPUT_LIMIT, err) < 0)
         return err_wrap(err, "--input");
     if (session_open_display(s, err) < 0 || open_consoles(s, err) < 0 || open_machine(s, err) < 0 ||
-        open_trace(s, err) < 0 || open_gdb(s, err) < 0 || session_start_display(s, err) < 0)
+        open_ports(s, err) < 0 || open_trace(s, err) < 0 || open_gdb(s, err) < 0 ||
+        session_start_display(s, err) < 0)
         return err->code;
     const bool headless = opt_text(&s->o, OPT_ID_HEADLESS) || s->images.plan == PLAN_DEMO;
     s->reads_stdin = !headless && s->index == 0 && !typed &&
                      !(s->display && s->display_ops->owns_terminal);
     s->interactive = s->reads_stdin && term_is_tty();
-    if (s->net.has_outside || s->interactive || s->display || s->name ||
+    if (s->net.has_outside || s->interactive || s->display || s->name || s->ports ||
         opt_text(&s->o, OPT_ID_REALTIME))
         machine_set_idle_step(s->machine, IDLE_STEP_NS);
     s->start_ns = host_now_ns();
@@ -538,6 +563,7 @@ void session_close(struct session *s)
     session_close_display(s);
     trace_writer_free(s->trace);
     gdb_free(s->gdb);
+    ports_close(s->ports);
     if (s->machine)
         machine_free(s->machine);
     net_close(&s->net);

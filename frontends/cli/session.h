@@ -18,6 +18,7 @@ struct display;
 struct display_ops;
 struct gdb;
 struct json_t;
+struct ports;
 struct trace_writer;
 
 /* Why the run ended; texts in session.c. */
@@ -50,6 +51,7 @@ struct session {
     struct machine *machine;
     struct consoles consoles;
     struct gdb *gdb;
+    struct ports *ports; /* --name: consoles as sockets; or NULL */
     struct trace_writer *trace;
     const struct display_ops *display_ops; /* NULL: none */
     struct display *display;

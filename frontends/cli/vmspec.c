@@ -212,10 +212,10 @@ static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *
     return 0;
 }
 
-int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64_t *image_bytes,
-              struct err *err)
+int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, bool stay,
+              uint64_t *image_bytes, struct err *err)
 {
-    static char conf[OPT_LIST_MAX * 2400];
+    static char conf[64 + OPT_LIST_MAX * 2400];
     size_t n = 0;
 
     for (unsigned i = 0; i < count; i++) {
@@ -224,6 +224,8 @@ int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, uint64
                 return err_set(err, "E-CLI-004", -EINVAL, "two VMs have the name %s", vm[i].name);
         }
     }
+    if (stay)
+        n = (size_t)sprintf(conf, "on-all-off=stay\n");
     cpio_init(out);
     cpio_add_dir(out, "etc", 0755);
     cpio_add_dir(out, "vm", 0755);
