@@ -11,6 +11,8 @@
 #include "partitions/root/vmwp/rtc.c"
 #include "partitions/root/vmwp/ioapic.c"
 #include "partitions/root/vmwp/pm.c"
+#include "partitions/root/vmwp/i8042.c"
+#include "partitions/root/vmwp/pci.c"
 #include "partitions/root/vmwp/mov.c"
 #include "partitions/root/vmwp/acpi_build.c"
 #include "partitions/root/vmwp/dsdt.c"
@@ -339,6 +341,46 @@ START_TEST(acpi_tables_sum_to_zero_and_name_every_processor)
 }
 END_TEST
 
+START_TEST(i8042_without_devices_tests_itself_and_resets)
+{
+    struct i8042 k;
+    i8042_init(&k);
+    ck_assert_uint_eq(i8042_in(&k, 0x64), 0x10);
+    ck_assert(i8042_out(&k, 0x64, 0xaa));
+    ck_assert_uint_eq(i8042_in(&k, 0x64), 0x1d);
+    ck_assert_uint_eq(i8042_in(&k, 0x60), 0x55);
+    ck_assert_uint_eq(i8042_in(&k, 0x64), 0x1c);
+    ck_assert(i8042_out(&k, 0x64, 0x60) && i8042_out(&k, 0x60, 0x65));
+    ck_assert_uint_eq(i8042_in(&k, 0x64) & 1, 0);
+    ck_assert(i8042_out(&k, 0x64, 0x20));
+    ck_assert_uint_eq(i8042_in(&k, 0x60), 0x65);
+    ck_assert(i8042_out(&k, 0x64, 0xab)); /* keyboard port: works */
+    ck_assert_uint_eq(i8042_in(&k, 0x60), 0);
+    ck_assert(i8042_out(&k, 0x60, 0xff)); /* reset of a keyboard that is not there */
+    ck_assert_uint_eq(i8042_in(&k, 0x64) & 0x41, 0x41);
+    ck_assert_uint_eq(i8042_in(&k, 0x60), 0xfe);
+    ck_assert_uint_eq(i8042_in(&k, 0x64) & 0x41, 0);
+    ck_assert(i8042_out(&k, 0x64, 0xff));
+    ck_assert(!i8042_out(&k, 0x64, 0xfe));
+    ck_assert(i8042_out(&k, 0x64, 0xd1) && i8042_out(&k, 0x60, 0xdf));
+    ck_assert(i8042_out(&k, 0x64, 0xd1) && !i8042_out(&k, 0x60, 0xde));
+}
+END_TEST
+
+START_TEST(pci_space_is_empty_but_its_address_is_kept)
+{
+    struct pci p = {0};
+    pci_out(&p, 0xcf8, 4, 0xffffffff);
+    ck_assert_uint_eq(pci_in(&p, 0xcf8, 4), 0x80fffffc);
+    ck_assert_uint_eq(pci_in(&p, 0xcf8, 1), 0xff);
+    pci_out(&p, 0xcf8, 2, 0);
+    pci_out(&p, 0xcfc, 4, 0);
+    ck_assert_uint_eq(pci_in(&p, 0xcf8, 4), 0x80fffffc);
+    ck_assert_uint_eq(pci_in(&p, 0xcfc, 4), 0xffffffff);
+    ck_assert_uint_eq(pci_in(&p, 0xcfe, 2), 0xffff);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rt_vmwp");
@@ -351,6 +393,8 @@ int main(void)
     tcase_add_test(tc, rtc_tells_the_date);
     tcase_add_test(tc, ioapic_delivers_edges_once_and_levels_until_eoi);
     tcase_add_test(tc, pm_counts_and_knows_s5);
+    tcase_add_test(tc, i8042_without_devices_tests_itself_and_resets);
+    tcase_add_test(tc, pci_space_is_empty_but_its_address_is_kept);
     tcase_add_test(tc, mov_forms_are_decoded_with_their_length);
     tcase_add_test(tc, mov_results_follow_the_register_width);
     tcase_add_test(tc, mov_refuses_other_instructions);

@@ -2,12 +2,15 @@
  * vmwp/io.c: the VM's port and MMIO map: which model answers, interrupt wiring (a line goes to
  * both the PIC and the I/O APIC, IRQ 0 to pin 2), timers.
  *
- * Absent on purpose, reading all ones: COM2 to COM4, i8042, PCI configuration space, VGA.
+ * COM2 has a device but no cable. Absent on purpose, reading all ones: COM3, COM4, VGA.
  */
 #include "partitions/root/vmwp/vmwp.h"
 #include "partitions/root/vmwp/acpi_build.h"
 
 #define COM1       0x3f8
+#define COM2       0x2f8
+#define PCI_CONFIG 0xcf8
+#define PCI_END    0xd00
 #define STUB_LIMIT 8
 
 static void io_assert(uint64_t control, uint64_t destination, uint32_t vector)
@@ -43,10 +46,19 @@ static void io_transmit(void *ctx, uint8_t c)
     u_call3(SYS_CON_WRITE, vm.console, (uint64_t)&c, 1);
 }
 
+static void io_no_cable(void *ctx, uint8_t c)
+{
+    (void)ctx;
+    (void)c;
+}
+
 void io_init(void)
 {
     vm.com1 = (struct uart){.irq = 4, .set_line = io_line, .transmit = io_transmit};
     uart_model_init(&vm.com1);
+    vm.com2 = (struct uart){.irq = 3, .set_line = io_line, .transmit = io_no_cable};
+    uart_model_init(&vm.com2);
+    i8042_init(&vm.i8042);
     pic_init(&vm.pic);
     pit_init(&vm.pit);
     rtc_init(&vm.rtc, (uint64_t)u_call0(SYS_WALL));
@@ -67,11 +79,16 @@ static uint8_t io_in_byte(uint16_t port)
     case 0x40 ... 0x43:
     case 0x61:
         return pit_in(&vm.pit, port, u_now());
+    case 0x60:
+    case 0x64:
+        return i8042_in(&vm.i8042, port);
     case 0x70:
     case 0x71:
         return rtc_in(&vm.rtc, port, u_now());
     case COM1 ... COM1 + 7:
         return uart_in(&vm.com1, port - COM1);
+    case COM2 ... COM2 + 7:
+        return uart_in(&vm.com2, port - COM2);
     case 0xcf9:
         return 0;
     default:
@@ -95,8 +112,9 @@ static void io_out_byte(uint16_t port, uint8_t v)
     case 0x61:
         pit_out(&vm.pit, port, v, u_now());
         break;
+    case 0x60:
     case 0x64:
-        if (v == 0xfe)
+        if (!i8042_out(&vm.i8042, port, v))
             vm_end(RT_END_RESET, 0);
         break;
     case 0x70:
@@ -107,6 +125,9 @@ static void io_out_byte(uint16_t port, uint8_t v)
         vm_end(RT_END_DEBUG_EXIT, v);
     case COM1 ... COM1 + 7:
         uart_out(&vm.com1, port - COM1, v);
+        break;
+    case COM2 ... COM2 + 7:
+        uart_out(&vm.com2, port - COM2, v);
         break;
     case 0xcf9:
         if (v & 4)
@@ -121,9 +142,9 @@ uint32_t io_in(uint16_t port, unsigned size)
 {
     if (port >= PM_BASE && port + size <= PM_END)
         return pm_in(&vm.pm, port, size, u_now());
+    if (port >= PCI_CONFIG && port < PCI_END && (port != 0xcf9 || size > 1))
+        return pci_in(&vm.pci, port, size);
     uint32_t v = 0;
-    if (port >= 0xcf8 && port <= 0xcff && size > 1)
-        return size == 4 ? 0xffffffff : 0xffff;
     for (unsigned i = 0; i < size; i++)
         v |= (uint32_t)io_in_byte((uint16_t)(port + i)) << (8 * i);
     return v;
@@ -136,8 +157,10 @@ void io_out(uint16_t port, unsigned size, uint32_t v)
             vm_end(RT_END_POWEROFF, 0);
         return;
     }
-    if (port == 0xcf8 && size == 4)
+    if (port >= PCI_CONFIG && port < PCI_END && (port != 0xcf9 || size > 1)) {
+        pci_out(&vm.pci, port, size, v);
         return;
+    }
     for (unsigned i = 0; i < size; i++)
         io_out_byte((uint16_t)(port + i), (uint8_t)(v >> (8 * i)));
 }

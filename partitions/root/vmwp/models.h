@@ -106,6 +106,22 @@ enum pm_action { PM_NOTHING, PM_S5 };
 uint32_t pm_in(struct pm *p, uint16_t port, unsigned size, uint64_t now);
 enum pm_action pm_out(struct pm *p, uint16_t port, unsigned size, uint32_t v);
 
+/* ---- i8042.c: PS/2 controller without devices ---- */
+struct i8042 {
+    uint8_t status, output, command_byte;
+    uint8_t pending; /* command that waits for its byte, 0: none */
+};
+void i8042_init(struct i8042 *k);
+uint8_t i8042_in(struct i8042 *k, uint16_t port);
+bool i8042_out(struct i8042 *k, uint16_t port, uint8_t v); /* false: resets the VM */
+
+/* ---- pci.c: configuration space without devices, ports 0xcf8 to 0xcff ---- */
+struct pci {
+    uint32_t address;
+};
+uint32_t pci_in(const struct pci *p, uint16_t port, unsigned size);
+void pci_out(struct pci *p, uint16_t port, unsigned size, uint32_t v);
+
 /* ---- mov.c: decoder of MOV forms for MMIO ---- */
 struct mov_insn {
     unsigned length;

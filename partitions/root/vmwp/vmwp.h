@@ -23,7 +23,9 @@ struct vm {
     struct rt_vp_run *run[VM_MAX_CPUS];
     struct u_lock lock; /* all devices */
     /* devices */
-    struct uart com1;
+    struct uart com1, com2;
+    struct i8042 i8042;
+    struct pci pci;
     struct pic pic;
     struct pit pit;
     struct rtc rtc;
