@@ -463,8 +463,8 @@ START_TEST(images_of_qemu_img_are_read_and_written)
         "qemu-img convert -O qcow2 -o refcount_bits=1 src.raw a",
         "qemu-img convert -O qcow2 -o refcount_bits=64,cluster_size=2M src.raw a",
         "qemu-img convert -O qcow2 -c src.raw a && qemu-img snapshot -c one a",
-        "qemu-img convert -O qcow2 -o refcount_bits=4 src.raw a && qemu-img snapshot -c one a && "
-        "qemu-io -c 'write -P 0 0 300k' a",
+        ("qemu-img convert -O qcow2 -o refcount_bits=4 src.raw a && qemu-img snapshot -c one a && "
+         "qemu-io -c 'write -P 0 0 300k' a"),
         "qemu-img create -f qcow2 -b src.raw -F raw a 5M",
         "qemu-img create -f qcow2 -o compat=0.10 -b src.raw -F raw a 5M",
         "qemu-img convert -O qcow2 -o preallocation=metadata src.raw a",

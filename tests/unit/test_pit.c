@@ -225,7 +225,8 @@ START_TEST(the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
     setup();
     const struct irq_line sci = fake_line(&line[9]);
     const struct board_port board = {request, NULL, NULL};
-    dev_reset(pm_new(bus, k, &sci, &board, input_new()));
+    struct input *const in = input_new();
+    dev_reset(pm_new(bus, k, &sci, &board, in));
     requests = 0;
     until(1000000000);
     ck_assert_uint_eq(bus_port_read(bus, PM_TIMER, 4), 3579545);
@@ -234,6 +235,7 @@ START_TEST(the_pm_timer_runs_at_3579545_hz_and_s5_powers_off)
     bus_port_write(bus, PM_BASE + 4, 2, PM_SLP_TYP_S5 << 10 | 1u << 13);
     ck_assert_uint_eq(requests, 1);
     ck_assert_int_eq(last_request, BOARD_POWEROFF);
+    input_free(in);
 }
 END_TEST
 
