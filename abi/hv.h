@@ -509,6 +509,7 @@ HV_ABI_SIZE(hv_in_assert_interrupt, 32);
 #define HV_INTERRUPT_FIXED           0u
 #define HV_INTERRUPT_LOWEST_PRIORITY 1u
 #define HV_INTERRUPT_SMI             2u
+#define HV_INTERRUPT_REMOTE_READ     3u
 #define HV_INTERRUPT_NMI             4u
 #define HV_INTERRUPT_INIT            5u
 #define HV_INTERRUPT_SIPI            6u

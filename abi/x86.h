@@ -43,6 +43,9 @@
 #define CR4_SMEP (1u << 20)
 #define CR4_SMAP (1u << 21)
 #define CR4_PKE (1u << 22)
+#define CR4_CET (1u << 23)
+#define CR4_PKS (1u << 24)
+#define CR4_UINTR (1u << 25)
 
 /* EFER */
 #define EFER_SCE (1u << 0)

@@ -149,7 +149,7 @@ bool hv_vlapic_mmio(struct hv_vp *vp, uint64_t gpa, uint64_t qual)
     const bool long_mode = (vp->regs.efer & EFER_LMA) && (vp->regs.seg[SEG_CS].attributes & SA_L);
     if ((qual & VMX_QUAL_EPT_FETCH) || !decode(code, n, long_mode, &in) ||
         !execute(vp, (uint32_t)(gpa & 0xff0) >> 4, &in)) {
-        hv_log(HV_LOG_WARN, "STUB access to the APIC page at %lx by RIP %lx", gpa, vp->rip);
+        hv_log_sin(vp->partition, "STUB access to the APIC page at %lx by RIP %lx", gpa, vp->rip);
         hv_vp_gp(vp);
         return true;
     }

@@ -199,7 +199,9 @@ void hv_vlapic_icr(struct hv_vp *vp, uint32_t low, uint32_t dest)
     const bool level = low & ICR_TRIGGER_LEVEL;
     if (type == HV_INTERRUPT_INIT && level && !(low & ICR_LEVEL_ASSERT))
         return; /* INIT level de-assert: no effect since the Pentium 4 */
-    if (type == HV_INTERRUPT_FIXED && vector < 16) {
+    if (type == HV_INTERRUPT_EXTINT || type == HV_INTERRUPT_REMOTE_READ)
+        return; /* reserved in the ICR: only the parent's interrupt controllers send ExtINT */
+    if (type <= HV_INTERRUPT_LOWEST_PRIORITY && vector < 16) {
         vp->apic.esr_next |= ESR_ILLEGAL_SEND;
         return;
     }

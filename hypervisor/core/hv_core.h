@@ -205,8 +205,20 @@ struct hv_partition {
     uint32_t cpuid_intercept[HV_MAX_INTERCEPTS];
     uint32_t cpuid_intercepts;
     uint64_t property[16];
+    uint32_t sins; /* log lines about what its guest did, see hv_log_sin */
     struct vitrine_partition *info;
 };
+
+/* What a guest did wrong, or what is not modelled for it: a warning, but only a few per partition,
+ * since a guest could repeat it for ever. */
+#define HV_MAX_SINS 16u
+#define hv_log_sin(p, ...)                    \
+    do {                                      \
+        if ((p)->sins < HV_MAX_SINS) {        \
+            (p)->sins++;                      \
+            hv_log(HV_LOG_WARN, __VA_ARGS__); \
+        }                                     \
+    } while (0)
 
 struct hv_descriptor_tables {
     uint64_t gdt[8];

@@ -6,6 +6,7 @@
 #include "hypervisor/apic/hv_apic.h"
 #include "hypervisor/hcall/hcall.h"
 #include "hypervisor/synic/hv_synic.h"
+#include "hypervisor/vmx/hv_vmx.h"
 
 #define REG(name, member)                    \
     {                                        \
@@ -210,7 +211,8 @@ static uint32_t set_plain(struct hv_vp *vp, uint32_t name, uint64_t *p, uint64_t
             return HV_STATUS_INVALID_REGISTER_VALUE;
         break;
     case HV_REG_CR4:
-        value &= ~(uint64_t)(CR4_VMXE | CR4_SMXE);
+        if (value & HV_CR4_HIDDEN)
+            return HV_STATUS_INVALID_REGISTER_VALUE;
         break;
     case HV_REG_EFER:
         if (value & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))

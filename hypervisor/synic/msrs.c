@@ -244,8 +244,8 @@ bool hv_synth_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)
     case HV_MSR_CRASH_CTL:
         p->crash_ctl = value;
         if (value & HV_CRASH_NOTIFY)
-            hv_log(HV_LOG_WARN, "partition %lu reports a crash: %lx %lx %lx %lx %lx", p->id,
-                   p->crash[0], p->crash[1], p->crash[2], p->crash[3], p->crash[4]);
+            hv_log_sin(p, "partition %lu reports a crash: %lx %lx %lx %lx %lx", p->id, p->crash[0],
+                       p->crash[1], p->crash[2], p->crash[3], p->crash[4]);
         return true;
     default:
         return false;

@@ -59,8 +59,8 @@ static void exit_unsupported(struct hv_vp *vp)
 {
     if (vp->partition->is_root)
         dump_and_panic(vp, "unsupported exit");
-    hv_log(HV_LOG_WARN, "STUB exit %u of partition %lu at %lx", vp->exit_reason, vp->partition->id,
-           vp->rip);
+    hv_log_sin(vp->partition, "STUB exit %u of partition %lu at %lx", vp->exit_reason,
+               vp->partition->id, vp->rip);
     hv_icept_plain(vp, HV_MSG_UNSUPPORTED_FEATURE);
 }
 
@@ -105,7 +105,7 @@ static void exit_cr_access(struct hv_vp *vp)
         vp->gpr[gpr] = vp->apic.tpr >> 4;
         vp->dirty_rsp |= gpr == HV_RSP;
     } else if (cr == 4) {
-        hv_vp_gp(vp); /* VMXE or SMXE, which CPUID does not offer */
+        hv_vp_gp(vp); /* a bit of what CPUID does not offer */
         return;
     } else if (cr == 0) {
         /* NE differs from its shadow: hardware keeps it set, the guest sees what it wrote. */
@@ -120,6 +120,11 @@ static void exit_cr_access(struct hv_vp *vp)
         }
         hv_vp_fetch(vp);
         const uint64_t efer = vp->regs.efer;
+        const bool long_code = (efer & EFER_LMA) && (vp->regs.seg[SEG_CS].attributes & SA_L);
+        if (!(value & CR0_PG) && (long_code || (vp->regs.cr4 & CR4_PCIDE))) {
+            hv_vp_gp(vp);
+            return;
+        }
         if ((value & CR0_PG) && !(old & CR0_PG) && (efer & EFER_LME)) {
             if (!(vp->regs.cr4 & CR4_PAE)) {
                 hv_vp_gp(vp);
@@ -196,8 +201,8 @@ static void exit_entry_failure(struct hv_vp *vp)
 {
     if (vp->partition->is_root)
         dump_and_panic(vp, "root VM entry failed");
-    hv_log(HV_LOG_WARN, "partition %lu VP %u: VM entry refused its state (qualification %lx)",
-           vp->partition->id, vp->index, hv_vmread(VMCS_EXIT_QUAL));
+    hv_log_sin(vp->partition, "partition %lu VP %u: VM entry refused its state (qualification %lx)",
+               vp->partition->id, vp->index, hv_vmread(VMCS_EXIT_QUAL));
     hv_icept_plain(vp, HV_MSG_INVALID_VP_REGISTER);
 }
 

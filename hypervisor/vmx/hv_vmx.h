@@ -51,6 +51,10 @@ static inline void hv_invvpid(uint64_t vpid)
     __asm__ volatile("invvpid %0, %1" : : "m"(d), "r"((uint64_t)INVVPID_SINGLE) : "cc", "memory");
 }
 
+/* CR4 bits of features that CPUID does not offer: setting one is #GP, whatever the processor has,
+ * since what they switch on (PKRU, shadow stacks) is not switched between VPs. */
+#define HV_CR4_HIDDEN (CR4_VMXE | CR4_SMXE | CR4_LA57 | CR4_PKE | CR4_CET | CR4_PKS | CR4_UINTR)
+
 /* Control words that the processor accepts, worked out once. */
 struct hv_vmx_caps {
     uint32_t revision;

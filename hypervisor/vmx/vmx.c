@@ -144,7 +144,7 @@ void hv_vmcs_setup(struct hv_vp *vp)
         hv_vmwrite(VMCS_PLE_WINDOW, 4096);
     }
     hv_vmwrite(VMCS_CR0_MASK, CR0_NE);
-    hv_vmwrite(VMCS_CR4_MASK, CR4_VMXE | CR4_SMXE);
+    hv_vmwrite(VMCS_CR4_MASK, HV_CR4_HIDDEN);
     hv_vmwrite(VMCS_VMCS_LINK_PTR, VMCS_LINK_NONE);
     hv_vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     hv_vmwrite(VMCS_GUEST_PENDING_DBG, 0);

@@ -13,6 +13,7 @@
 #include "abi/x86.h"
 
 /* lib.c */
+void *memset(void *dst, int c, size_t n);
 void ch_put(const char *s);
 void ch_outb(uint16_t port, uint8_t v);
 void ch_check(const char *name, bool good, const char *why);

@@ -103,7 +103,11 @@ uint64_t ch_msr(uint32_t msr)
     return v;
 }
 
-void *memset(void *dst, int c, size_t n);
+uint64_t ch_ref_time(void)
+{
+    return ch_msr(HV_MSR_TIME_REF_COUNT);
+}
+
 void *memcpy(void *dst, const void *src, size_t n);
 
 void *memset(void *dst, int c, size_t n)

@@ -21,11 +21,6 @@ uint64_t ch_hypercall(uint64_t control, uint64_t in, uint64_t out)
     return result;
 }
 
-uint64_t ch_ref_time(void)
-{
-    return ch_msr(HV_MSR_TIME_REF_COUNT);
-}
-
 void ch_test_cpuid(void)
 {
     struct ch_cpuid r = ch_cpuid(1, 0);

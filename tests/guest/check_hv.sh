@@ -1,7 +1,7 @@
 #!/bin/sh
 # The hypervisor under the test root mini_root.c: two tiny children of two VPs each, on one, two and
-# four processors. Every check of the child counts; the children print through the same COM1 at the same
-# time, so their lines mix, and the verdict is the exit code and the root's last line.
+# four processors. Every check of the child counts. Then a hostile child between neighbours: one whose
+# memory and registers must come out as they do without it, and a tiny child whose checks must pass.
 set -u
 : "${SRC:=$(cd "$(dirname "$0")/../.." && pwd)}" "${BUILD:=$PWD}"
 GUEST_CC=${GUEST_CC-gcc}
@@ -12,13 +12,26 @@ mkdir -p "$work"
 sh "$SRC/tests/guest/mini_root.sh" "$work/mini_root.elf" ||
     { echo "not ok test root builds"; exit 1; }
 
+child() # NAME: tests/guest/hostile/NAME.c as a child's image
+{
+    $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static -mno-red-zone \
+        -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+        -Wall -Wextra -Werror -I"$SRC" -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+        -Wl,-z,max-page-size=4096 -Wl,-T,"$SRC/partitions/child/child.ld" -o "$work/$1.elf" \
+        "$SRC/tests/guest/hostile/$1.c" "$SRC/partitions/child/lib.c" ${2:+"$2"} "$SRC/roms/ch_boot.S" ||
+        { echo "not ok $1 child builds"; exit 1; }
+}
+child hostile
+child victim "$SRC/partitions/child/trap.c"
+
 failed=0
+images=$BUILD/roms/child.elf
 run() # NAME ARGS...
 {
     name=$1
     shift
     timeout 120 "$BUILD/vitrine" run --bare --kernel "$BUILD/roms/hypervisor.elf" \
-        --initrd "$work/mini_root.elf,$BUILD/roms/child.elf" -m 512M --headless "$@" \
+        --initrd "$work/mini_root.elf,$images" -m 512M --headless "$@" \
         </dev/null >"$work/hv.out" 2>"$work/hv.err"
     rc=$?
     if [ $rc = 0 ] && grep -a -q 'mini root: done' "$work/hv.out"; then
@@ -36,4 +49,26 @@ grep -a -q '92 checks: 92 ok, 0 failed' "$work/hv.out" && echo "ok all 92 checks
 run "two children share one processor"
 run "two children on two processors" --smp 2
 run "two children on four processors" --smp 4
+
+# says NAME PATTERN: the last run's output has it
+says()
+{
+    grep -a -q "$2" "$work/hv.out" && echo "ok $1" ||
+        { echo "not ok $1"; tail -n 40 "$work/hv.out"; failed=1; }
+}
+state() { grep -a '^mini root: state' "$work/hv.out" | sed -n 1p; }
+
+images=$work/victim.elf
+run "the victim alone" --append "children=1 hash"
+alone=$(state)
+[ -n "$alone" ] || { echo "not ok the victim's state"; failed=1; }
+images=$work/hostile.elf,$work/victim.elf,$BUILD/roms/child.elf
+for n in 1 2; do
+    run "a hostile child and two others, processors: $n" --append "children=3 hostile hash" --smp $n
+    says "the hostile child did all it could" '^\[0\] hostile: the end'
+    grep -a '^\[0\] FAIL' "$work/hv.out" && { echo "not ok the hostile child got nothing"; failed=1; }
+    says "all 92 checks of its neighbour" '^\[2\] 92 checks: 92 ok, 0 failed'
+    if grep -a -q -F "$alone" "$work/hv.out"; then echo "ok the victim's state is what it is alone"
+    else echo "not ok the victim's state: $alone, then $(grep -a 'mini root: state' "$work/hv.out")"; failed=1; fi
+done
 exit $failed

@@ -1,7 +1,11 @@
 /*
  * A root partition small enough to debug the hypervisor with: one thread, no processes. It creates
- * one child per module line, serves COM1's transmitter and the exit port, and counts intercepts.
- * Module 0 is the child's ELF image (PVH entry); it is loaded into 16 MiB of memory.
+ * the children, serves COM1's transmitter and the exit port, and counts intercepts. Module n is the
+ * ELF image (PVH entry) of child n, the last one also that of those after it; it is loaded into
+ * 16 MiB of memory. On its command line:
+ *   children=N  that many, 2 unless it says so
+ *   hostile     child 0 may do anything, the end of it by a triple fault is a good one
+ *   hash        memory and registers of each child that ends by the exit port are hashed
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +29,16 @@ static uint8_t out_page[4096] __attribute__((aligned(4096)));
 static uint8_t call_page[4096] __attribute__((aligned(4096)));
 static struct hv_message messages[16] __attribute__((aligned(4096)));
 static volatile uint32_t wakeups;
+
+struct kid {
+    uint64_t id, base;
+    bool hostile, over;
+    char line[120]; /* what it printed of its current line */
+    unsigned used;
+};
+static struct kid kids[4];
+static unsigned kid_count;
+static bool want_hash;
 
 static void outb(uint16_t port, uint8_t v)
 {
@@ -171,9 +185,8 @@ static void create_linux(uint64_t id, const uint64_t *mods, const char *cmdline)
     regs_end(mini_reg(a, HV_REG_EXPLICIT_SUSPEND, 0));
 }
 
-static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
+static uint64_t new_partition(unsigned n)
 {
-    const uint8_t *elf = (const void *)mods[0];
     *(struct hv_in_create_partition *)in_page = (struct hv_in_create_partition){
         .flags = HV_PART_FLAG_LAPIC | HV_PART_FLAG_X2APIC};
     check("create ", simple(HVCALL_CREATE_PARTITION));
@@ -185,19 +198,35 @@ static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
     check("deposit ", hypercall(HV_HC_REP(HVCALL_DEPOSIT_MEMORY, 511)));
     list[0] = id;
     check("initialize ", simple(HVCALL_INITIALIZE_PARTITION));
-    if (mini_is_linux(elf)) {
-        create_linux(id, mods, cmdline);
-        return id;
-    }
-    const uint64_t base = CHILD_BASE + n * 0x2000000ull;
+    return id;
+}
+
+static void map_small(uint64_t id, uint64_t base)
+{
     for (uint64_t page = 0; page < CHILD_MEMORY >> 12; page += 256) {
         *(struct hv_in_map_gpa *)in_page = (struct hv_in_map_gpa){
             .partition = id, .gpfn = page, .flags = HV_MAP_READ | HV_MAP_WRITE | HV_MAP_KEXEC};
+        uint64_t *list = (uint64_t *)(in_page + sizeof(struct hv_in_map_gpa));
         for (unsigned i = 0; i < 256; i++)
-            list[3 + i] = (base >> 12) + page + i;
+            list[i] = (base >> 12) + page + i;
         check("map ", hypercall(HV_HC_REP(HVCALL_MAP_GPA_PAGES, 256)));
     }
-    const uint32_t entry = load(elf, base);
+}
+
+static void create(unsigned n, const uint64_t *mods, const char *cmdline)
+{
+    const uint8_t *elf = (const void *)mods[0];
+    struct kid *k = &kids[n];
+    const uint64_t id = new_partition(n);
+    k->id = id;
+    k->base = CHILD_BASE + n * 0x2000000ull;
+    k->hostile = !n && has(cmdline, "hostile");
+    if (mini_is_linux(elf)) {
+        create_linux(id, mods, cmdline);
+        return;
+    }
+    map_small(id, k->base);
+    const uint32_t entry = load(elf, k->base);
     for (uint32_t vp = 0; vp < VPS; vp++) {
         *(struct hv_in_create_vp *)in_page = (struct hv_in_create_vp){.partition = id, .vp = vp};
         check("create VP ", simple(HVCALL_CREATE_VP));
@@ -217,14 +246,81 @@ static uint64_t create(unsigned n, const uint64_t *mods, const char *cmdline)
     a = mini_reg(a, HV_REG_EXPLICIT_SUSPEND, 0);
     regs_end(a);
     regs_end(mini_reg(regs_begin(id, 1), HV_REG_EXPLICIT_SUSPEND, 0));
-    return id;
 }
 
 static unsigned running, failed, intercepts;
 
 static uint8_t com1[8];
 
-static void serve_io(uint64_t id, const struct hv_intercept_io *m)
+static struct kid *find(uint64_t id)
+{
+    for (unsigned i = 0; i < kid_count; i++) {
+        if (kids[i].id == id)
+            return &kids[i];
+    }
+    return &kids[0];
+}
+
+/* Lines of several children come out whole; a single one may ask questions. */
+static void print(struct kid *k, uint8_t c)
+{
+    if (kid_count == 1) {
+        put_char(c);
+        return;
+    }
+    k->line[k->used++] = (char)c;
+    if (c != '\n' && k->used < sizeof(k->line) - 1)
+        return;
+    k->line[k->used] = 0;
+    put_char('[');
+    put_char((uint8_t)('0' + (k - kids)));
+    put("] ");
+    put(k->line);
+    k->used = 0;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t v)
+{
+    hash = (hash ^ v) * 0x9e3779b97f4a7c15ull;
+    return hash ^ hash >> 29;
+}
+
+/* Memory and the registers that hold no time. */
+static void hash(const struct kid *k)
+{
+    static const uint32_t names[] = {
+        HV_REG_RAX, HV_REG_RCX,       HV_REG_RDX, HV_REG_RBX,   HV_REG_RSP,
+        HV_REG_RBP, HV_REG_RSI,       HV_REG_RDI, HV_REG_RIP,   HV_REG_RFLAGS,
+        HV_REG_CR0, HV_REG_CR3,       HV_REG_CR4, HV_REG_EFER,  HV_REG_CS,
+        HV_REG_SS,  HV_REG_APIC_BASE, HV_REG_CR8, HV_REG_LSTAR, HV_REG_GUEST_OS_ID};
+    const unsigned n = sizeof(names) / sizeof(names[0]);
+    uint64_t h = 0;
+    for (uint64_t i = 0; i < CHILD_MEMORY / 8; i++)
+        h = mix(h, ((const uint64_t *)k->base)[i]);
+    regs_begin(k->id, 0);
+    mini_copy(in_page + sizeof(struct hv_in_vp_registers), names, sizeof(names));
+    check("get registers ", hypercall(HV_HC_REP(HVCALL_GET_VP_REGISTERS, n)));
+    for (unsigned i = 0; i < 2 * n; i++)
+        h = mix(h, ((const uint64_t *)out_page)[i]);
+    put_hex("mini root: state ", h);
+}
+
+static void end(struct kid *k, bool good)
+{
+    if (k->over)
+        return;
+    k->over = true;
+    running--;
+    failed += !good;
+    if (want_hash && !k->hostile)
+        hash(k);
+    *(uint64_t *)in_page = k->id;
+    check("finalize ", simple(HVCALL_FINALIZE_PARTITION));
+    *(uint64_t *)in_page = k->id;
+    check("delete ", simple(HVCALL_DELETE_PARTITION));
+}
+
+static void serve_io(struct kid *k, const struct hv_intercept_io *m)
 {
     uint64_t rax = m->rax;
     const bool in = m->header.access == HV_INTERCEPT_READ;
@@ -233,16 +329,33 @@ static void serve_io(uint64_t id, const struct hv_intercept_io *m)
     else if (m->port > 0x3f8 && m->port < 0x400)
         com1[m->port & 7] = (uint8_t)rax; /* what was written, and no more of a 16550 */
     else if (m->port == 0x3f8 && !(com1[3] & 0x80))
-        put_char((uint8_t)rax);
+        print(k, (uint8_t)rax);
     if (!in && m->port == 0xf4) {
-        running--;
-        failed += (uint8_t)rax != 0;
+        end(k, !(uint8_t)rax);
         return;
     }
-    struct hv_reg_assoc *a = regs_begin(id, m->header.vp);
+    struct hv_reg_assoc *a = regs_begin(k->id, m->header.vp);
     if (in)
         a = mini_reg(a, HV_REG_RAX, rax);
     a = mini_reg(a, HV_REG_RIP, m->header.rip + (m->header.length_cr8 & 15));
+    a = mini_reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
+    regs_end(a);
+}
+
+/* Memory that nobody has: MOV AL, (RDX) reads ones, MOV (RDX), AL is lost, the rest is #GP. */
+static void serve_gpa(struct kid *k, const struct hv_intercept_gpa *m)
+{
+    const bool mov = m->byte_count >= 2 && m->bytes[1] == 0x02 &&
+                     (m->bytes[0] == 0x8a || m->bytes[0] == 0x88);
+    struct hv_reg_assoc *a = regs_begin(k->id, m->header.vp);
+    if (!mov)
+        a = mini_reg(a, HV_REG_PENDING_INTERRUPTION,
+                     HV_PENDING_INT_VALID | HV_PENDING_TYPE_EXCEPTION << HV_PENDING_INT_TYPE_SHIFT |
+                         HV_PENDING_INT_ERRCODE | EXC_GP << HV_PENDING_INT_VECTOR_SHIFT);
+    if (mov && m->bytes[0] == 0x8a)
+        a = mini_reg(a, HV_REG_RAX, 0xff);
+    if (mov)
+        a = mini_reg(a, HV_REG_RIP, m->header.rip + 2);
     a = mini_reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
     regs_end(a);
 }
@@ -257,16 +370,25 @@ static void serve(void)
     if (slot->flags & HV_MESSAGE_FLAG_PENDING)
         wrmsr(HV_MSR_EOM, 0);
     intercepts++;
+    struct kid *k = find(m.sender);
+    const struct hv_intercept_gpa *g = (const void *)m.payload;
+    if (k->over)
+        return; /* its other VP had one more */
     if (m.type == HV_MSG_IO_PORT) {
-        serve_io(m.sender, (const void *)m.payload);
+        serve_io(k, (const void *)m.payload);
         return;
     }
-    const struct hv_intercept_gpa *g = (const void *)m.payload;
+    if (k->hostile && (m.type == HV_MSG_UNMAPPED_GPA || m.type == HV_MSG_GPA_INTERCEPT)) {
+        serve_gpa(k, g);
+        return;
+    }
+    if (k->hostile && g->header.vp)
+        return; /* one VP of it is stuck, the other goes on */
     put_hex("mini root: message ", m.type);
     put_hex("  rip ", g->header.rip);
-    put_hex("  gpa ", g->gpa);
-    running--;
-    failed++;
+    if (!k->hostile)
+        put_hex("  gpa ", g->gpa);
+    end(k, k->hostile && m.type == HV_MSG_UNRECOVERABLE_EXCEPTION);
 }
 
 void mini_interrupt(void)
@@ -303,10 +425,11 @@ void mini_main(uint32_t info)
     setup_interrupts();
     const uint64_t *mods = (const void *)(uint64_t) * (const uint64_t *)(start + 4);
     const char *cmdline = (const void *)*(const uint64_t *)(start + 6);
-    const unsigned children = has(cmdline, "children=1") ? 1 : 2;
-    for (unsigned n = 0; start[3] && n < children; n++) {
+    want_hash = has(cmdline, "hash");
+    kid_count = has(cmdline, "children=1") ? 1 : has(cmdline, "children=3") ? 3 : 2;
+    for (unsigned n = 0; start[3] && n < kid_count; n++) {
         running++;
-        put_hex("mini root: child ", create(n, mods, cmdline));
+        create(n, mods + 4 * (n < start[3] ? n : start[3] - 1), cmdline);
     }
     while (running) {
         __asm__ volatile("cli");
