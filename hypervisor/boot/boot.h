@@ -37,6 +37,7 @@ struct hv_pvh_memmap {
 
 void hv_boot_parse(bool multiboot, uint64_t info); /* info.c: fills hv_boot, hv_memmap */
 void hv_boot_memory(void);                         /* info.c: reserves image and heap */
+uint8_t *hv_acpi_find(const char *signature);      /* info.c: an ACPI table, or NULL */
 void hv_idt_init(void);                            /* idt.c: the table, once */
 void hv_lp_tables(struct hv_lp *lp);               /* idt.c: GDT, TSS, IDT, GS of this LP */
 void hv_smp_find(void);                            /* smp.c: LPs from the MADT */

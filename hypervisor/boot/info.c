@@ -125,17 +125,45 @@ void hv_boot_memory(void)
         if (hv_memmap.range[i].type == 1)
             ram += hv_memmap.range[i].size;
     }
-    hv_reserved[0].base = (uint64_t)hv_image_start;
-    hv_reserved[0].size = (uint64_t)(hv_image_end - hv_image_start);
+    const uint64_t image = (uint64_t)hv_image_start, image_end = (uint64_t)hv_image_end;
+    hv_reserve(image, image_end - image);
     const uint64_t size = HV_ALIGN_UP((32ull << 20) + ram / 64, HV_LARGE_PAGE);
     uint64_t base = (1ull << 32) - size;
     while (base >= 0x200000 && !is_free(base, size))
         base -= HV_LARGE_PAGE;
     if (base < 0x200000)
         hv_panic("no %lu MiB of RAM below 4 GiB for the hypervisor", size >> 20);
-    hv_reserved[1].base = base;
-    hv_reserved[1].size = size;
+    hv_reserve(base, size);
     hv_heap_init(base, size);
-    hv_log(HV_LOG_INFO, "RAM %lu MiB, image %lx-%lx, heap %lx-%lx", ram >> 20, hv_reserved[0].base,
-           hv_reserved[0].base + hv_reserved[0].size, base, base + size);
+    hv_log(HV_LOG_INFO, "RAM %lu MiB, image %lx-%lx, heap %lx-%lx", ram >> 20, image, image_end,
+           base, base + size);
+}
+
+struct acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t rest[28];
+} __attribute__((packed));
+
+/* By the XSDT, or the RSDT of ACPI 1.0. */
+uint8_t *hv_acpi_find(const char *signature)
+{
+    if (!hv_boot.rsdp)
+        return NULL;
+    const uint8_t *rsdp = hv_va(hv_boot.rsdp);
+    uint64_t root = *(const uint32_t *)(rsdp + 16);
+    unsigned width = 4;
+    if (rsdp[15] >= 2 && *(const uint64_t *)(rsdp + 24)) {
+        root = *(const uint64_t *)(rsdp + 24);
+        width = 8;
+    }
+    const struct acpi_header *h = hv_va(root);
+    for (uint32_t at = sizeof(*h); at + width <= h->length; at += width) {
+        uint64_t address = 0;
+        memcpy(&address, (const uint8_t *)h + at, width);
+        struct acpi_header *t = hv_va(address);
+        if (!memcmp(t->signature, signature, 4))
+            return (uint8_t *)t;
+    }
+    return NULL;
 }

@@ -3,6 +3,7 @@
  */
 #include "hypervisor/apic/hv_apic.h"
 #include "hypervisor/boot/boot.h"
+#include "hypervisor/iommu/hv_iommu.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/vmx/hv_vmx.h"
 
@@ -24,6 +25,7 @@ void hv_main(uint32_t multiboot, uint32_t info)
     hv_smp_find();
     hv_vmx_on(bsp);
     hv_smp_start();
+    hv_iommu_init();
     hv_root_create();
     hv_root_load();
     hv_smp_release();

@@ -13,34 +13,6 @@ uint64_t hv_ap_stack, hv_ap_lp;
 extern char hv_ap_begin[], hv_ap_end[];
 void hv_ap_main(struct hv_lp *lp);
 
-struct acpi_header {
-    char signature[4];
-    uint32_t length;
-    uint8_t rest[28];
-} __attribute__((packed));
-
-static const struct acpi_header *find_table(const char *signature)
-{
-    if (!hv_boot.rsdp)
-        return NULL;
-    const uint8_t *rsdp = hv_va(hv_boot.rsdp);
-    uint64_t root = *(const uint32_t *)(rsdp + 16);
-    unsigned width = 4;
-    if (rsdp[15] >= 2 && *(const uint64_t *)(rsdp + 24)) {
-        root = *(const uint64_t *)(rsdp + 24);
-        width = 8;
-    }
-    const struct acpi_header *h = hv_va(root);
-    for (uint32_t at = sizeof(*h); at + width <= h->length; at += width) {
-        uint64_t address = 0;
-        memcpy(&address, (const uint8_t *)h + at, width);
-        const struct acpi_header *t = hv_va(address);
-        if (!memcmp(t->signature, signature, 4))
-            return t;
-    }
-    return NULL;
-}
-
 static void add_lp(uint32_t apic_id, uint32_t flags)
 {
     if (!(flags & 1) || apic_id == hv_lps[0].apic_id || hv_lp_count == HV_MAX_LPS)
@@ -52,17 +24,18 @@ static void add_lp(uint32_t apic_id, uint32_t flags)
 void hv_smp_find(void)
 {
     hv_lps[0].apic_id = hv_lapic_id();
-    const struct acpi_header *madt = find_table("APIC");
+    const uint8_t *madt = hv_acpi_find("APIC");
+    uint32_t length;
     if (!madt) {
         hv_log(HV_LOG_WARN, "no MADT: one processor");
         return;
     }
-    const uint8_t *p = (const uint8_t *)madt;
-    for (uint32_t at = 44; at + 2 <= madt->length && p[at + 1]; at += p[at + 1]) {
-        if (p[at] == 0)
-            add_lp(p[at + 3], *(const uint32_t *)(p + at + 4));
-        else if (p[at] == 9)
-            add_lp(*(const uint32_t *)(p + at + 4), *(const uint32_t *)(p + at + 8));
+    memcpy(&length, madt + 4, 4);
+    for (uint32_t at = 44; at + 2 <= length && madt[at + 1]; at += madt[at + 1]) {
+        if (madt[at] == 0)
+            add_lp(madt[at + 3], *(const uint32_t *)(madt + at + 4));
+        else if (madt[at] == 9)
+            add_lp(*(const uint32_t *)(madt + at + 4), *(const uint32_t *)(madt + at + 8));
     }
 }
 

@@ -26,6 +26,7 @@
 #define HV_VLAPIC_HZ      200000000ull /* input clock of every virtual LAPIC timer */
 
 /* Vectors that the hypervisor owns on each LP; device interrupts of the root stay below 0xf0. */
+#define HV_VECTOR_IOMMU    0xfcu /* fault event, on the first LP */
 #define HV_VECTOR_KICK     0xfdu
 #define HV_VECTOR_TIMER    0xfeu
 #define HV_VECTOR_SPURIOUS 0xffu

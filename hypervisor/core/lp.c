@@ -3,6 +3,7 @@
  * physical interrupts mean, and idling.
  */
 #include "hypervisor/apic/hv_apic.h"
+#include "hypervisor/iommu/hv_iommu.h"
 #include "hypervisor/mm/mm.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/vmx/hv_vmx.h"
@@ -59,6 +60,10 @@ void hv_lp_interrupt(struct hv_lp *lp, uint32_t vector)
     case HV_VECTOR_KICK:
         hv_lapic_eoi();
         lp->resched = true;
+        break;
+    case HV_VECTOR_IOMMU:
+        hv_lapic_eoi();
+        hv_iommu_fault();
         break;
     case HV_VECTOR_SPURIOUS:
         break;

@@ -4,6 +4,7 @@
  * only kept.
  */
 #include "hypervisor/hcall/hcall.h"
+#include "hypervisor/iommu/hv_iommu.h"
 #include "hypervisor/mm/mm.h"
 #include "hypervisor/sched/sched.h"
 #include "hypervisor/synic/hv_synic.h"
@@ -69,6 +70,7 @@ static void give_back(uint64_t hpa)
     uint64_t *e = hv_ept_entry(hv_root, hpa, 1, true);
     if (e)
         *e = hpa | EPT_R | EPT_W | EPT_X | EPT_MT_WB << EPT_MT_SHIFT;
+    hv_iommu_grant(hpa);
 }
 
 static uint64_t take_from_pool(struct hv_partition *p)
@@ -217,9 +219,11 @@ uint32_t hv_call_deposit_memory(struct hv_hcall *c)
             break;
         }
         *e = HV_EPT_TAKEN;
+        hv_iommu_revoke(hpa);
         hv_partition_free_page(p, hpa);
         p->pool_total++;
     }
+    hv_iommu_flush();
     hv_ept_changed(c->caller);
     return status;
 }

@@ -5,7 +5,7 @@
 #include "hypervisor/mm/mm.h"
 
 struct hv_memmap hv_memmap;
-struct hv_range hv_reserved[2];
+struct hv_range hv_reserved[HV_MAX_RESERVED];
 
 static uint64_t heap_next, heap_end, heap_free;
 
@@ -28,6 +28,15 @@ bool hv_is_ours(uint64_t hpa, uint64_t size)
             return true;
     }
     return false;
+}
+
+void hv_reserve(uint64_t base, uint64_t size)
+{
+    uint32_t i = 0;
+    while (i < HV_ARRAY_SIZE(hv_reserved) && hv_reserved[i].size)
+        i++;
+    hv_assert(i < HV_ARRAY_SIZE(hv_reserved));
+    hv_reserved[i] = (struct hv_range){base, size, 0};
 }
 
 void hv_heap_init(uint64_t base, uint64_t size)

@@ -21,11 +21,13 @@ struct hv_memmap {
     uint32_t count;
 };
 
-extern struct hv_memmap hv_memmap;     /* what firmware reported */
-extern struct hv_range hv_reserved[2]; /* ours: image, heap */
+extern struct hv_memmap hv_memmap; /* what firmware reported */
+#define HV_MAX_RESERVED 8u
+extern struct hv_range hv_reserved[HV_MAX_RESERVED]; /* ours: image, heap, remapping units */
 
 bool hv_is_ram(uint64_t hpa, uint64_t size);
 bool hv_is_ours(uint64_t hpa, uint64_t size); /* touches memory of the hypervisor */
+void hv_reserve(uint64_t base, uint64_t size);
 
 void hv_heap_init(uint64_t base, uint64_t size);
 uint64_t hv_page_alloc(void); /* zeroed, or 0 */

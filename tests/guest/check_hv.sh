@@ -71,4 +71,11 @@ for n in 1 2; do
     if grep -a -q -F "$alone" "$work/hv.out"; then echo "ok the victim's state is what it is alone"
     else echo "not ok the victim's state: $alone, then $(grep -a 'mini root: state' "$work/hv.out")"; failed=1; fi
 done
+
+images=$BUILD/roms/child.elf
+run "devices under VT-d" --append "children=1 dma" --iommu=on --test-devices
+says "devices reach the root's memory" 'DMA is confined'
+for what in 'read at 100000' 'write at 100000' 'read at 5000000' 'write at 5000000'; do
+    says "but no $what" "VT-d: device 0:.*was refused a $what"
+done
 exit $failed

@@ -431,6 +431,8 @@ void mini_main(uint32_t info)
         running++;
         create(n, mods + 4 * (n < start[3] ? n : start[3] - 1), cmdline);
     }
+    if (has(cmdline, "dma"))
+        put(mini_dma(POOL_BASE) ? "mini root: DMA is confined\n" : "mini root: DMA FAIL\n");
     while (running) {
         __asm__ volatile("cli");
         if (messages[HV_SINT_INTERCEPT].type)

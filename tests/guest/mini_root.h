@@ -19,4 +19,7 @@ uint64_t mini_linux_load(uint64_t base, uint64_t memory, const uint8_t *image, u
 void mini_acpi(uint64_t base, unsigned vps);
 struct hv_reg_assoc *mini_linux_registers(struct hv_reg_assoc *a, uint64_t entry);
 
+/* Devices reach the root's memory, but neither the hypervisor's nor a deposited page's. */
+bool mini_dma(uint64_t deposited);
+
 #endif
