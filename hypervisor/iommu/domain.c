@@ -24,7 +24,7 @@ static uint64_t new_table(void)
     return page;
 }
 
-/* The entry for hpa at `level` (1: 4 KiB, 2: 2 MiB); tables on the way are made, large pages split. */
+/* The entry for hpa at `level` (1: 4 KiB, 2: 2 MiB); missing tables are made, large pages split. */
 static volatile uint64_t *entry_of(uint64_t hpa, unsigned level)
 {
     uint64_t table = second_level;

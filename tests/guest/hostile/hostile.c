@@ -1,9 +1,10 @@
 /*
  * A child that does everything a child should not: every hypercall code in every form, every MSR,
- * CPUID leaf and port, foreign partition ids and VP indexes, memory that is not its own, instructions
- * it has no right to, SynIC pages that make no sense, timers at the highest rate; then it triple
- * faults. What must hold is checked where the child can see it; that its neighbours are unharmed is
- * for the root to say (mini_root.c). Links with lib.c and the boot stub of partitions/child.
+ * CPUID leaf and port, foreign partition ids and VP indexes, memory that is not its own,
+ * instructions it has no right to, SynIC pages that make no sense, timers at the highest rate; then
+ * it triple faults. What must hold is checked where the child can see it; that its neighbours are
+ * unharmed is for the root to say (mini_root.c). Links with lib.c and the boot stub of
+ * partitions/child.
  */
 #include "partitions/child/ch.h"
 

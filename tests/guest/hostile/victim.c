@@ -1,8 +1,8 @@
 /*
  * The hostile child's neighbour: computes over its memory, halts until a timer's interrupt, and
- * computes on. Nothing of what it leaves in memory or registers depends on when it ran, so that the
- * root can compare a hash of it (mini_root.c): no time is kept, interrupts come only in HLT, and what
- * the stack held is wiped at the end.
+ * computes on. Nothing of what it leaves in memory or registers depends on when it ran, so that
+ * the root can compare a hash of it (mini_root.c): no time is kept, interrupts come only in HLT,
+ * and what the stack held is wiped at the end.
  */
 #include "partitions/child/ch.h"
 
