@@ -254,10 +254,10 @@ void vmbus_server_message(struct vmbus_server *s, const void *msg, uint32_t size
         initiate_contact(s, &m.contact);
     else if (type == VMBUS_MSG_UNLOAD)
         unload(s); /* even when not connected: the guest polls for the answer */
-    else if (!s->version)
-        vmbus_log(s, 0, "a message before the connection");
-    else
+    else if (s->version)
         dispatch(s, &m, size);
+    else if (type != VMBUS_MSG_RELID_RELEASED) /* Linux sends these after UNLOAD, too */
+        vmbus_log(s, 0, "a message before the connection");
     vmbus_channel_reap(s);
 }
 
