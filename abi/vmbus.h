@@ -389,6 +389,43 @@ struct vmbus_ic_time_ref {
     uint8_t rsvd[5];
 };
 VMBUS_ABI_SIZE(vmbus_ic_time_ref, 24);
+/* Key-value exchange: the header, then what the operation has */
+struct vmbus_kvp_header {
+    uint8_t operation; /* VMBUS_KVP_* */
+    uint8_t pool;
+    uint16_t rsvd;
+};
+VMBUS_ABI_SIZE(vmbus_kvp_header, 4);
+#define VMBUS_KVP_GET              0u
+#define VMBUS_KVP_SET              1u
+#define VMBUS_KVP_DELETE           2u
+#define VMBUS_KVP_ENUMERATE        3u
+#define VMBUS_KVP_POOL_AUTO        2u /* what the guest says about itself */
+#define VMBUS_KVP_POOL_AUTO_EXTERN 3u /* what the host tells the guest */
+
+struct vmbus_kvp_value {
+    uint32_t type;      /* VMBUS_KVP_STRING: UTF-16 with a terminating zero */
+    uint32_t key_bytes; /* of both with it */
+    uint32_t value_bytes;
+    uint8_t key[512];
+    uint8_t value[2048];
+};
+VMBUS_ABI_SIZE(vmbus_kvp_value, 2572);
+#define VMBUS_KVP_STRING 1u
+
+struct vmbus_kvp_set {
+    struct vmbus_kvp_header h;
+    struct vmbus_kvp_value v;
+};
+VMBUS_ABI_SIZE(vmbus_kvp_set, 2576);
+
+struct vmbus_kvp_enumerate {
+    struct vmbus_kvp_header h;
+    uint32_t index;
+    struct vmbus_kvp_value v; /* the answer */
+};
+VMBUS_ABI_SIZE(vmbus_kvp_enumerate, 2580);
+
 #define VMBUS_TIME_PROBE  0u
 #define VMBUS_TIME_SYNC   1u
 #define VMBUS_TIME_SAMPLE 2u

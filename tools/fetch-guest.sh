@@ -5,6 +5,7 @@
 #   fetch-guest.sh virtio-modules cloud-amd64|amd64  those of virtio PCI devices, in order of loading
 #   fetch-guest.sh disk-modules cloud-amd64|amd64    those of AHCI, NVMe, SCSI and file systems
 #   fetch-guest.sh hyperv-modules cloud-amd64|amd64  those of VMBus devices, in order of loading
+#   fetch-guest.sh hyperv-daemons             hv_kvp_daemon, its loader and its libc
 #   fetch-guest.sh busybox                    prints the path of a static busybox
 # Cache: $VITRINE_CACHE, else $XDG_CACHE_HOME/vitrine, else ~/.cache/vitrine. Exit 1: not available.
 set -u
@@ -122,8 +123,16 @@ busybox)
     ls "$cache"/busybox-static/bin/busybox "$cache"/busybox-static/usr/bin/busybox 2>/dev/null |
         head -n 1
     ;;
+hyperv-daemons)
+    for p in hyperv-daemons libc6; do
+        download $p || exit 1
+    done
+    ls "$cache/hyperv-daemons/usr/sbin/hv_kvp_daemon" \
+        "$cache"/libc6/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
+        "$cache"/libc6/lib/x86_64-linux-gnu/libc.so.6
+    ;;
 *)
-    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | hyperv-daemons | busybox" >&2
     exit 2
     ;;
 esac

@@ -2,33 +2,17 @@
 # answers heartbeats, takes its time from the host, and powers off when the host asks.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
+. "$SRC/tests/boot/vmbus_lib.sh"
 [ -z "$CROSS" ] || { skip "boots: too slow under emulation"; exit 0; }
 get_guests
-sh "$SRC/tools/fetch-guest.sh" hyperv-modules cloud-amd64 >"$work/list" 2>"$work/fetch" || {
-    skip "VMBus: no modules: $(tail -n 1 "$work/fetch")"
-    exit 0
-}
-set --
-for m in hv_vmbus hv_utils; do
-    set -- "$@" "$m.ko=$(grep "/$m\.ko\$" "$work/list")"
-done
-"$BUILD/obj/tools/mkinitramfs" "$work/vmbus.cpio" "$busybox" "$SRC/tests/boot/hyperv_init.sh" "$@"
-
-# vmbus NAME KEYS APPEND: boots until the host asks the guest to stop; hash in $hash
-vmbus()
-{
-    expect "$1" 0 "$VITRINE" run --headless --consoles=all --hash --timeout=250s --vm \
-        "name=debian,memory=256M,kernel=$kernel_cloud,initrd=$work/vmbus.cpio,$2,append='console=ttyS0 quiet $3'" ||
-        return 1
-    hash=$(sed -n 's/^state-hash //p' "$work/out")
-    says VMBUS-READY 'shutdown: the guest shuts down' 'ORDERLY poweroff' 'debian: powered off'
-}
+get_vmbus_guest
 bound="driver hv_utils state 3"
 
 vmbus "VMBus of a stock kernel" stop-after=6s "" && says 'Vmbus version:5.3' \
     "DEVICE {57164f39-9115-4e78-ab55-382f3bd5422d} $bound" \
     "DEVICE {0e0b6031-5213-4934-818b-38d90ced39db} $bound" \
     "DEVICE {9527e630-d0ae-497b-adce-e80ab0175caf} $bound" \
+    "DEVICE {a9a0f4e7-5a45-4d96-b827-8a841e8c03e6} $bound" \
     'Heartbeat IC version 3.0' 'Shutdown IC version 3.2' 'TimeSync IC version 4.0' \
     'DATE 2020-01-01' 'heartbeat: the guest answers' 'heartbeat: 3 answers' 'PTP hyperv' &&
     ok "heartbeat, shutdown and time synchronization are bound and work"

@@ -28,6 +28,14 @@ while [ $i -lt 40 ] && [ "$(date +%s)" -lt 1500000000 ]; do
 done
 echo "DATE $(date +%Y-%m-%d)"
 echo "PTP $(cat /sys/class/ptp/*/clock_name)"
+if [ -e /hv_kvp_daemon ]; then
+    mkdir -p /lib64 /var/lib /etc
+    ln -s /ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2
+    printf 'NAME="Test guest"\nVERSION_ID="7.5"\n' >/etc/os-release
+    LD_LIBRARY_PATH=/ /hv_kvp_daemon
+    sleep 2
+    echo "KVP $(tr -d '\000' </var/lib/hyperv/.kvp_pool_3)"
+fi
 echo "VMBUS-READY"
 while :; do
     sleep 1

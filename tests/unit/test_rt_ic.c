@@ -8,8 +8,10 @@
 
 #include "partitions/root/vmwp/ic.c"
 #include "partitions/root/vmwp/ic_heartbeat.c"
+#include "partitions/root/vmwp/ic_kvp.c"
 #include "partitions/root/vmwp/ic_shutdown.c"
 #include "partitions/root/vmwp/ic_time.c"
+#include "partitions/root/lib/text.c"
 
 static struct {
     uint8_t data[4096];
@@ -229,7 +231,90 @@ START_TEST(time_is_set_once_then_sampled)
 }
 END_TEST
 
+static struct ic with_kvp(struct kvp *k)
+{
+    struct ic ic = fresh(&ic_kvp);
+    *k = (struct kvp){.host_key = "VirtualMachineName", .host_value = "a"};
+    ic.kvp = k;
+    agree(&ic, 4, 0, 0);
+    return ic;
+}
+
+/* The guest's answer to ENUMERATE: ASCII as UTF-16. */
+static void item_of(struct vmbus_kvp_enumerate *m, const char *key, const char *value)
+{
+    memset(m, 0, sizeof(*m));
+    m->v.type = VMBUS_KVP_STRING;
+    m->v.key_bytes = widen(m->v.key, key);
+    m->v.value_bytes = widen(m->v.value, value);
+}
+
+START_TEST(kvp_tells_the_name_then_asks_item_by_item)
+{
+    struct kvp k;
+    struct ic ic = with_kvp(&k);
+    struct vmbus_kvp_set set;
+    struct vmbus_kvp_enumerate m;
+    ck_assert_uint_eq(seen.size, IC_PACKET + 2576);
+    memcpy(&set, seen.data + IC_PACKET, sizeof(set));
+    ck_assert_uint_eq(set.h.operation, VMBUS_KVP_SET);
+    ck_assert_uint_eq(set.h.pool, 3);
+    ck_assert_uint_eq(set.v.key_bytes, 38);
+    ck_assert_uint_eq(set.v.value_bytes, 4);
+    ck_assert_mem_eq(set.v.value, "a\0\0\0", 4);
+    answer_with(&ic, &set, sizeof(set), 0, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        memcpy(&m, seen.data + IC_PACKET, sizeof(m));
+        ck_assert_uint_eq(m.h.operation, VMBUS_KVP_ENUMERATE);
+        ck_assert_uint_eq(m.h.pool, 2);
+        ck_assert_uint_eq(m.index, i);
+        item_of(&m, "OSName", i == 1 ? "" : "Debian");
+        answer_with(&ic, &m, sizeof(m), 0, 0);
+    }
+    ck_assert_str_eq(seen.said, "OSName is Debian");
+    ck_assert_uint_eq(seen.lines, 2);
+    const unsigned sent = seen.sent;
+    answer_with(&ic, &m, sizeof(m), VMBUS_IC_S_NO_MORE, 0);
+    ck_assert_uint_eq(seen.sent, sent);
+    ic_tick(&ic, 30 * IC_SECOND); /* from the start, without the name */
+    memcpy(&m, seen.data + IC_PACKET, sizeof(m));
+    ck_assert_uint_eq(m.h.operation, VMBUS_KVP_ENUMERATE);
+    ck_assert_uint_eq(m.index, 0);
+    item_of(&m, "OSName", "Debian");
+    answer_with(&ic, &m, sizeof(m), 0, 0);
+    ck_assert_uint_eq(seen.lines, 2); /* nothing new */
+}
+END_TEST
+
+START_TEST(kvp_survives_a_daemon_that_lies)
+{
+    struct kvp k;
+    struct ic ic = with_kvp(&k);
+    struct vmbus_kvp_enumerate m;
+    answer_with(&ic, &m, 0, VMBUS_IC_S_FAIL, 0); /* it does not want the name */
+    ck_assert(k.told);
+    for (unsigned i = 0; i < KVP_ITEMS; i++) {
+        memset(&m, 0xff, sizeof(m));
+        m.v.type = i & 1 ? 1 : 4;
+        m.v.key_bytes = i & 2 ? 512 : UINT32_MAX;
+        m.v.value_bytes = i & 4 ? 2048 : 2049;
+        answer_with(&ic, &m, sizeof(m), 0, 0);
+    }
+    ck_assert_uint_eq(seen.lines, 2); /* those of indexes 7 and 15 */
+    ck_assert_uint_eq(k.item[7].value[0], '?');
+    ck_assert_uint_eq(strlen(k.item[7].value), KVP_TEXT - 1);
+    const unsigned sent = seen.sent;
+    answer_with(&ic, &m, sizeof(m), 0, 0); /* to a question nobody asked */
+    ck_assert_uint_eq(seen.sent, sent);
+    ic_tick(&ic, 30 * IC_SECOND);
+    ck_assert_uint_eq(seen.sent, sent + 1);
+    ic_tick(&ic, 60 * IC_SECOND); /* no answer: not asked twice */
+    ck_assert_uint_eq(seen.sent, sent + 1);
+}
+END_TEST
+
 SUITE("rt_ic", the_first_message_offers_all_versions, the_guests_choice_must_be_one_of_the_offered,
       short_and_foreign_messages_do_no_harm, heartbeats_go_every_two_seconds_and_count,
       a_guest_without_pulse_is_lost_once_and_found_again, shutdown_is_asked_in_full_length,
-      time_is_set_once_then_sampled)
+      time_is_set_once_then_sampled, kvp_tells_the_name_then_asks_item_by_item,
+      kvp_survives_a_daemon_that_lies)

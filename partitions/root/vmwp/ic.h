@@ -1,7 +1,7 @@
 /*
  * vmwp/ic.h: integration components (ICs): the host's side of the services that a guest's tools
- * offer over VMBus: heartbeat, shutdown, time synchronization. Pure models like models.h: packets
- * go out by a callback, time comes in as nanoseconds.
+ * offer over VMBus: heartbeat, shutdown, time synchronization, key-value exchange. Pure models like
+ * models.h: packets go out by a callback, time comes in as nanoseconds.
  *
  * The frame (ic.c) is common: the host opens with a list of versions, the guest picks; then
  * requests and answers. A guest that answers nonsense is not asked again until it opens the channel
@@ -18,7 +18,7 @@
 
 #define IC_NEVER    ~0ull
 #define IC_PACKET   (sizeof(struct vmbus_pipe) + sizeof(struct vmbus_ic)) /* before the body */
-#define IC_BODY_MAX sizeof(struct vmbus_ic_shutdown)
+#define IC_BODY_MAX sizeof(struct vmbus_kvp_enumerate)
 #define IC_SECOND   1000000000ull
 
 struct ic;
@@ -56,11 +56,12 @@ struct ic {
     uint64_t answers;  /* how many of them have their answer */
     uint64_t sequence; /* answers in all */
     bool lost;         /* the guest does not answer */
+    struct kvp *kvp;   /* of ic_kvp, never 0 there */
     /* time sync */
     bool synced; /* the clock was set */
 };
 
-extern const struct ic_class ic_heartbeat, ic_shutdown, ic_time_sync;
+extern const struct ic_class ic_heartbeat, ic_shutdown, ic_time_sync, ic_kvp;
 
 void ic_opened(struct ic *ic);
 void ic_closed(struct ic *ic);
@@ -71,5 +72,19 @@ bool ic_request(struct ic *ic, const void *body, uint32_t size); /* false: not s
 
 /* ic_shutdown.c: asks the guest to power off or to restart. False: it can't be asked. */
 bool ic_shutdown_request(struct ic *ic, bool restart);
+
+/* ic_kvp.c: what the guest says about itself (pool 2), one item per index. */
+#define KVP_ITEMS 16u
+#define KVP_TEXT  128u
+struct kvp_item {
+    char key[48], value[KVP_TEXT]; /* ASCII, cut; empty: not known */
+};
+struct kvp {
+    char host_key[48], host_value[KVP_TEXT]; /* configuration: what the guest is told, pool 3 */
+    struct kvp_item item[KVP_ITEMS];
+    unsigned index; /* the item that is asked for */
+    bool told;      /* the guest knows ours */
+    bool waiting;   /* for an answer */
+};
 
 #endif

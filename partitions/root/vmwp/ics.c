@@ -9,10 +9,12 @@
 #define ASK_AGAIN_NS 100000000ull
 #define PACKET_MAX   4096u
 
-enum { HEARTBEAT, SHUTDOWN, TIME_SYNC, ICS };
-static const struct ic_class *const classes[ICS] = {&ic_heartbeat, &ic_shutdown, &ic_time_sync};
+enum { HEARTBEAT, SHUTDOWN, TIME_SYNC, KVP, ICS };
+static const struct ic_class *const classes[ICS] = {&ic_heartbeat, &ic_shutdown, &ic_time_sync,
+                                                    &ic_kvp};
 
 static struct ic ics[ICS];
+static struct kvp kvp = {.host_key = "VirtualMachineName"};
 static uint32_t channel[ICS];
 static uint64_t stop_due = RT_NEVER; /* ask the guest then */
 static bool stop_restarts;
@@ -45,6 +47,7 @@ bool ics_init(void)
 {
     if (u_call2(SYS_VMBUS_START, vm.part, vm.queue) < 0)
         return false;
+    rt_strcpy(kvp.host_value, vm.name, sizeof(kvp.host_value));
     for (unsigned i = 0; i < ICS; i++) {
         struct rt_channel_offer o = {classes[i]->class_id, classes[i]->instance_id,
                                      VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE};
@@ -52,6 +55,7 @@ bool ics_init(void)
                              .send = ics_send,
                              .say = ics_say,
                              .clock = ics_clock,
+                             .kvp = &kvp,
                              .due = IC_NEVER};
         int64_t r = u_call2(SYS_CHANNEL_OFFER, vm.part, (uint64_t)&o);
         if (r < 0)
