@@ -351,6 +351,40 @@ static int watch(struct client *c, const char *unused, struct err *err)
     return 0;
 }
 
+/* ---- integration components ---- */
+
+static int components(struct client *c, const char *vm, struct err *err)
+{
+    static const char *const parts[][2] = {{"heartbeat", "Msvm_HeartbeatComponent"},
+                                           {"shutdown", "Msvm_ShutdownComponent"},
+                                           {"time sync", "Msvm_TimeSyncComponent"},
+                                           {"key-value exchange", "Msvm_KvpExchangeComponent"}};
+    json_t *const all = json_array();
+
+    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]) && !err_is_set(err); i++) {
+        json_t *const found = query(c, parts[i][1], vm, err);
+        if (found && !json_array_size(found))
+            err_set(err, "E-VM-003", -EINVAL, "there is no VM %s", vm);
+        json_array_extend(all, found);
+        json_decref(found);
+    }
+    if (!err_is_set(err) && opt_text(c->o, OPT_ID_JSON)) {
+        print_json(all);
+    } else if (!err_is_set(err)) {
+        const char *key;
+        json_t *v, *item;
+        size_t i;
+        json_array_foreach(all, i, v)
+        {
+            printf("%-20s %s\n", parts[i][0], text_of(v, "StatusDescriptions"));
+            json_object_foreach(json_object_get(v, "GuestIntrinsicExchangeItems"), key, item)
+                printf("  %-30s %s\n", key, json_string_value(item));
+        }
+    }
+    json_decref(all);
+    return err_is_set(err) ? err->code : 0;
+}
+
 /* ---- console ---- */
 
 /* Keys to the VM; false: Ctrl-A x, or the end of the input. */
@@ -409,13 +443,11 @@ static const struct verb {
     const char *argument; /* what the word behind it is; NULL: none; "[...]": may be missing */
     int (*run)(struct client *c, const char *argument, struct err *err);
 } verbs[] = {
-    {"ls", "[VM]", list},       {"start", "VM", start},
-    {"stop", "VM", stop},       {"restart", "VM", restart},
-    {"reset", "VM", reset},     {"pause", "VM", suspend},
-    {"resume", "VM", start},    {"nmi", "VM", nmi},
-    {"console", "VM", console}, {"new", "SETTINGS", define},
-    {"rm", "VM", destroy},      {"query", "WQL", ask},
-    {"watch", NULL, watch},     {"power-off", NULL, power_off},
+    {"ls", "[VM]", list},        {"start", "VM", start}, {"stop", "VM", stop},
+    {"restart", "VM", restart},  {"reset", "VM", reset}, {"pause", "VM", suspend},
+    {"resume", "VM", start},     {"nmi", "VM", nmi},     {"console", "VM", console},
+    {"new", "SETTINGS", define}, {"rm", "VM", destroy},  {"query", "WQL", ask},
+    {"ic", "VM", components},    {"watch", NULL, watch}, {"power-off", NULL, power_off},
 };
 
 static const char *get_verb(size_t i)

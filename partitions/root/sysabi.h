@@ -59,6 +59,29 @@ struct rt_msg {
 #define RT_MSG_VM_STATE RT_MSG_USER       /* data: uint32_t enum rt_vm_state */
 #define RT_MSG_VM_END   (RT_MSG_USER + 1) /* data: uint32_t enum rt_vm_end, uint32_t exit value */
 
+#define RT_MSG_VM_IC  (RT_MSG_USER + 5) /* data: struct rt_vm_ic, when it changes */
+#define RT_MSG_VM_KVP (RT_MSG_USER + 6) /* data: struct rt_vm_kvp, when it changes */
+
+/* Integration components of a VM */
+enum rt_ic { RT_IC_HEARTBEAT, RT_IC_SHUTDOWN, RT_IC_TIME_SYNC, RT_IC_KVP, RT_ICS };
+enum rt_ic_status {
+    RT_IC_NO_CONTACT, /* the guest has no driver for it, or not yet */
+    RT_IC_OK,
+    RT_IC_LOST,   /* heartbeat: there was contact */
+    RT_IC_FAILED, /* the guest's driver does not agree with us */
+};
+struct rt_vm_ic {
+    uint32_t ic, status;
+};
+/* What the guest says about itself; both end with 0. */
+#define RT_KVP_ITEMS 16u
+#define RT_KVP_KEY   48u
+#define RT_KVP_VALUE 128u
+struct rt_vm_kvp {
+    uint32_t index;
+    char key[RT_KVP_KEY], value[RT_KVP_VALUE];
+};
+
 /* VMMS to VMWP */
 #define RT_MSG_VM_STOP (RT_MSG_USER + 2) /* data: uint32_t enum rt_vm_stop */
 

@@ -105,6 +105,10 @@ watcher=$!
 i=0
 while [ $i -lt 200 ] && ! grep -q VMBUS-READY "$work/machine"; do sleep 0.1; i=$((i + 1)); done
 kill $watcher 2>/dev/null
+vm "integration components" 0 ic a
+has '^heartbeat  *OK' '^shutdown  *OK' '^time sync  *OK' '^key-value exchange  *No Contact'
+vm "those of a VM that is not there" 1 ic b
+says 'there is no VM b'
 vm "pause" 0 pause a
 vm "it is paused" 0 ls a
 has paused
@@ -117,6 +121,8 @@ vm "start again" 0 start a
 vm "turn off" 0 stop a --turn-off
 vm "how it ended" 0 --json ls a
 has 'turned off'
+vm "components of a VM that is off" 0 --json ic a
+has '"OperationalStatus": 12' '"GuestIntrinsicExchangeItems": {}'
 vm "off" 0 power-off
 wait $pid
 finish

@@ -73,6 +73,8 @@ void vm_start(struct vm *v)
 {
     v->said_end = v->restart = false;
     v->started = u_now();
+    memset(v->ic, 0, sizeof(v->ic));
+    memset(v->kvp, 0, sizeof(v->kvp));
     vm_set_state(v, RT_VM_STARTING);
     int64_t r = u_call3(SYS_SPAWN, (uint64_t) "bin/vmwp", (uint64_t)v->line, (uint64_t)vmms_queue);
     if (r < 0) {
@@ -188,6 +190,22 @@ static void vm_ended(struct vm *v, uint32_t end, uint32_t value)
     }
 }
 
+static void vm_ic(struct vm *v, const uint8_t *data)
+{
+    struct rt_vm_ic news;
+    memcpy(&news, data, sizeof(news));
+    if (news.ic < RT_ICS && news.status <= RT_IC_FAILED)
+        v->ic[news.ic] = news.status;
+}
+
+static void vm_kvp(struct vm *v, const uint8_t *data)
+{
+    struct rt_vm_kvp news;
+    memcpy(&news, data, sizeof(news));
+    if (news.index < RT_KVP_ITEMS && !news.key[RT_KVP_KEY - 1] && !news.value[RT_KVP_VALUE - 1])
+        v->kvp[news.index] = news;
+}
+
 static void handle(const struct rt_msg *m)
 {
     if (m->type == RT_MSG_CONSOLE) {
@@ -205,6 +223,12 @@ static void handle(const struct rt_msg *m)
     case RT_MSG_VM_STATE:
         if (word[0] < RT_COUNT(vm_state_names))
             vm_set_state(v, word[0]);
+        break;
+    case RT_MSG_VM_IC:
+        vm_ic(v, m->data);
+        break;
+    case RT_MSG_VM_KVP:
+        vm_kvp(v, m->data);
         break;
     case RT_MSG_VM_END:
         vm_ended(v, word[0], word[1]);

@@ -11,8 +11,9 @@
 #include "partitions/root/vmms/vmms.h"
 #include "partitions/root/vmms/wql.h"
 
-#define REQUEST_MAX 4096u
-#define ANSWER_MAX  32768u
+#define REQUEST_MAX  4096u
+#define ANSWER_MAX   32768u
+#define INSTANCE_MAX 4096u
 
 /* JSON-RPC 2.0 5.1 */
 #define ERROR_PARSE    32700u
@@ -113,15 +114,58 @@ static void processor_settings(struct rt_json_out *o, const struct vm *v)
     put_number(o, "VirtualQuantity", setting(v, "cpus", VM_CPUS_PRESET));
 }
 
+/* CIM_ManagedSystemElement.OperationalStatus and its words */
+static void component(struct rt_json_out *o, const struct vm *v, enum rt_ic ic)
+{
+    static const struct {
+        uint16_t status;
+        const char *text;
+    } status[] = {[RT_IC_NO_CONTACT] = {12, "No Contact"},
+                  [RT_IC_OK] = {2, "OK"},
+                  [RT_IC_LOST] = {13, "Lost Communication"},
+                  [RT_IC_FAILED] = {6, "Error"}};
+    const enum rt_ic_status s = v->state == RT_VM_OFF ? RT_IC_NO_CONTACT : v->ic[ic];
+    put_text(o, "ElementName", v->name);
+    put_number(o, "OperationalStatus", status[s].status);
+    put_text(o, "StatusDescriptions", status[s].text);
+}
+
+static void heartbeat(struct rt_json_out *o, const struct vm *v)
+{
+    component(o, v, RT_IC_HEARTBEAT);
+}
+
+static void shutdown(struct rt_json_out *o, const struct vm *v)
+{
+    component(o, v, RT_IC_SHUTDOWN);
+}
+
+static void time_sync(struct rt_json_out *o, const struct vm *v)
+{
+    component(o, v, RT_IC_TIME_SYNC);
+}
+
+/* WMI gives the items as embedded instances with Name and Data; here they are one object. */
+static void kvp_exchange(struct rt_json_out *o, const struct vm *v)
+{
+    component(o, v, RT_IC_KVP);
+    rt_json_key(o, "GuestIntrinsicExchangeItems");
+    rt_json_open(o, '{');
+    for (unsigned i = 0; i < RT_KVP_ITEMS && v->state != RT_VM_OFF; i++)
+        if (v->kvp[i].key[0])
+            put_text(o, v->kvp[i].key, v->kvp[i].value);
+    rt_json_close(o, '}');
+}
+
 static const struct class
 {
     const char *name;
     void (*write)(struct rt_json_out *o, const struct vm *v);
 } classes[] = {
-    {"Msvm_ComputerSystem", computer_system},
-    {"Msvm_SummaryInformation", summary},
-    {"Msvm_MemorySettingData", memory_settings},
-    {"Msvm_ProcessorSettingData", processor_settings},
+    {"Msvm_ComputerSystem", computer_system},    {"Msvm_SummaryInformation", summary},
+    {"Msvm_MemorySettingData", memory_settings}, {"Msvm_ProcessorSettingData", processor_settings},
+    {"Msvm_HeartbeatComponent", heartbeat},      {"Msvm_ShutdownComponent", shutdown},
+    {"Msvm_TimeSyncComponent", time_sync},       {"Msvm_KvpExchangeComponent", kvp_exchange},
 };
 
 static void write_instance(struct rt_json_out *o, const struct class *c, const struct vm *v)
@@ -140,7 +184,7 @@ static bool write_instances(struct rt_json_out *o, const struct wql *q)
             continue;
         rt_json_open(o, '[');
         for (unsigned i = 0; i < vm_count; i++) {
-            char text[1024];
+            static char text[INSTANCE_MAX];
             struct rt_json_out one;
             struct rt_json instance;
             rt_json_begin(&one, text, sizeof(text));

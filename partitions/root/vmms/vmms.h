@@ -22,6 +22,8 @@ struct vm {
     unsigned resets;
     uint64_t started; /* ns */
     uint32_t end, value;
+    enum rt_ic_status ic[RT_ICS];
+    struct rt_vm_kvp kvp[RT_KVP_ITEMS];
 };
 
 extern struct vm vms[VM_MAX];

@@ -75,12 +75,15 @@ bool ic_shutdown_request(struct ic *ic, bool restart);
 
 /* ic_kvp.c: what the guest says about itself (pool 2), one item per index. */
 #define KVP_ITEMS 16u
+#define KVP_KEY   48u
 #define KVP_TEXT  128u
 struct kvp_item {
-    char key[48], value[KVP_TEXT]; /* ASCII, cut; empty: not known */
+    char key[KVP_KEY], value[KVP_TEXT]; /* ASCII, cut; empty: not known */
+    bool fresh;                         /* for who tells others */
 };
 struct kvp {
-    char host_key[48], host_value[KVP_TEXT]; /* configuration: what the guest is told, pool 3 */
+    char host_key[KVP_KEY],
+        host_value[KVP_TEXT]; /* configuration: what the guest is told, pool 3 */
     struct kvp_item item[KVP_ITEMS];
     unsigned index; /* the item that is asked for */
     bool told;      /* the guest knows ours */

@@ -91,8 +91,9 @@ static void learn(struct ic *ic, const struct vmbus_kvp_value *v)
     memset(&fresh, 0, sizeof(fresh));
     narrow(fresh.key, sizeof(fresh.key), v->key, v->key_bytes);
     narrow(fresh.value, sizeof(fresh.value), v->value, v->value_bytes);
-    if (!memcmp(item, &fresh, sizeof(fresh)))
+    if (!strcmp(item->key, fresh.key) && !strcmp(item->value, fresh.value))
         return;
+    fresh.fresh = true;
     *item = fresh;
     if (!fresh.value[0])
         return;

@@ -9,13 +9,16 @@
 #define ASK_AGAIN_NS 100000000ull
 #define PACKET_MAX   4096u
 
-enum { HEARTBEAT, SHUTDOWN, TIME_SYNC, KVP, ICS };
-static const struct ic_class *const classes[ICS] = {&ic_heartbeat, &ic_shutdown, &ic_time_sync,
-                                                    &ic_kvp};
+static const struct ic_class *const classes[RT_ICS] = {[RT_IC_HEARTBEAT] = &ic_heartbeat,
+                                                       [RT_IC_SHUTDOWN] = &ic_shutdown,
+                                                       [RT_IC_TIME_SYNC] = &ic_time_sync,
+                                                       [RT_IC_KVP] = &ic_kvp};
+_Static_assert(KVP_ITEMS == RT_KVP_ITEMS && KVP_KEY == RT_KVP_KEY && KVP_TEXT == RT_KVP_VALUE,
+               "the worker's items are those of the message");
 
-static struct ic ics[ICS];
+static struct ic ics[RT_ICS];
 static struct kvp kvp = {.host_key = "VirtualMachineName"};
-static uint32_t channel[ICS];
+static uint32_t channel[RT_ICS];
 static uint64_t stop_due = RT_NEVER; /* ask the guest then */
 static bool stop_restarts;
 
@@ -43,12 +46,34 @@ static void ics_clock(void *ctx, uint64_t *wall, uint64_t *reference)
     *wall = ((uint64_t)u_call0(SYS_WALL) + VMBUS_TIME_1601) * 10000000 + u_now() / 100;
 }
 
+/* VMMS hears what has changed. */
+static void ics_publish(void)
+{
+    static uint32_t published[RT_ICS]; /* RT_IC_NO_CONTACT */
+    for (uint32_t i = 0; i < RT_ICS; i++) {
+        const struct rt_vm_ic news = {i, ics[i].state == IC_FAILED  ? RT_IC_FAILED
+                                         : ics[i].state != IC_READY ? RT_IC_NO_CONTACT
+                                         : ics[i].lost              ? RT_IC_LOST
+                                                                    : RT_IC_OK};
+        if (news.status != published[i] && !u_send(U_PARENT, RT_MSG_VM_IC, &news, sizeof(news)))
+            published[i] = news.status;
+    }
+    for (uint32_t i = 0; i < KVP_ITEMS; i++) {
+        struct rt_vm_kvp news = {.index = i};
+        if (!kvp.item[i].fresh)
+            continue;
+        memcpy(news.key, kvp.item[i].key, sizeof(news.key));
+        memcpy(news.value, kvp.item[i].value, sizeof(news.value));
+        kvp.item[i].fresh = u_send(U_PARENT, RT_MSG_VM_KVP, &news, sizeof(news)) != 0;
+    }
+}
+
 bool ics_init(void)
 {
     if (u_call2(SYS_VMBUS_START, vm.part, vm.queue) < 0)
         return false;
     rt_strcpy(kvp.host_value, vm.name, sizeof(kvp.host_value));
-    for (unsigned i = 0; i < ICS; i++) {
+    for (unsigned i = 0; i < RT_ICS; i++) {
         struct rt_channel_offer o = {classes[i]->class_id, classes[i]->instance_id,
                                      VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE};
         ics[i] = (struct ic){.class = classes[i],
@@ -85,7 +110,7 @@ static void ics_read(unsigned i)
 
 void ics_news(const struct rt_channel_news *news)
 {
-    for (unsigned i = 0; i < ICS; i++) {
+    for (unsigned i = 0; i < RT_ICS; i++) {
         if (channel[i] != news->channel)
             continue;
         if (news->event == RT_CHANNEL_OPENED)
@@ -95,31 +120,33 @@ void ics_news(const struct rt_channel_news *news)
         else if (news->event == RT_CHANNEL_READABLE)
             ics_read(i);
     }
+    ics_publish();
 }
 
 void ics_stop(bool restart)
 {
     stop_restarts = restart;
-    if (ic_shutdown_request(&ics[SHUTDOWN], restart))
+    if (ic_shutdown_request(&ics[RT_IC_SHUTDOWN], restart))
         return;
     u_log("shutdown: the guest can't be asked: it has not opened the channel");
 }
 
 void ics_timers(void)
 {
-    for (unsigned i = 0; i < ICS; i++)
+    for (unsigned i = 0; i < RT_ICS; i++)
         ic_tick(&ics[i], u_now());
+    ics_publish();
     if (stop_due > u_now())
         return;
     /* The guest may not be so far yet; then again and again. */
-    stop_due = ic_shutdown_request(&ics[SHUTDOWN], stop_restarts) ? RT_NEVER
-                                                                  : u_now() + ASK_AGAIN_NS;
+    stop_due = ic_shutdown_request(&ics[RT_IC_SHUTDOWN], stop_restarts) ? RT_NEVER
+                                                                        : u_now() + ASK_AGAIN_NS;
 }
 
 uint64_t ics_deadline(void)
 {
     uint64_t t = stop_due;
-    for (unsigned i = 0; i < ICS; i++)
+    for (unsigned i = 0; i < RT_ICS; i++)
         if (ics[i].due < t)
             t = ics[i].due;
     return t;
@@ -127,6 +154,6 @@ uint64_t ics_deadline(void)
 
 void ics_report(void)
 {
-    if (ics[HEARTBEAT].sequence)
-        u_log("heartbeat: %lu answers", ics[HEARTBEAT].sequence);
+    if (ics[RT_IC_HEARTBEAT].sequence)
+        u_log("heartbeat: %lu answers", ics[RT_IC_HEARTBEAT].sequence);
 }
