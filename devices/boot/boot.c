@@ -12,6 +12,8 @@
 #include "mmu/mmu.h"
 #include "mmu/ram.h"
 
+#define BIOS_REFUSE 0xff53u /* in segment f000, where the PC has its empty interrupt handler */
+
 int boot_put(struct boot *b, uint64_t at, const void *bytes, uint64_t len, const char *what)
 {
     if (len && !ram_write(b->ram, hpa(at), bytes, len)) {
@@ -46,9 +48,18 @@ static void set_flat(struct cpu *c, unsigned seg, uint16_t sel, uint32_t attr)
     c->seg[seg] = (struct seg){.limit = 0xffffffff, .attr = attr, .sel = sel};
 }
 
-/* BIOS data area: what Xen and other loaders' children size low memory by. */
-static void put_bda(struct boot *b)
+/* Kernels that call a BIOS find one whose services all say that they do not exist: carry set, AH
+ * 86h. Then the BIOS data area, by which they size low memory. */
+static void put_bios(struct boot *b)
 {
+    static const uint8_t refuse[] = {0x55, 0x89, 0xe5,        /* push bp; mov bp, sp */
+                                     0x80, 0x4e, 0x06, 0x01,  /* or byte [bp + 6], 1 */
+                                     0xb4, 0x86, 0x5d, 0xcf}; /* mov ah, 86h; pop bp; iret */
+    uint32_t ivt[256];
+    for (unsigned i = 0; i < 256; i++)
+        ivt[i] = 0xf000u << 16 | BIOS_REFUSE;
+    ram_write(b->ram, hpa(0xf0000 + BIOS_REFUSE), refuse, sizeof refuse);
+    ram_write(b->ram, hpa(0), ivt, sizeof ivt);
     const uint16_t ebda = 0x9fc0, base_kib = 639;
     ram_write(b->ram, hpa(0x40e), &ebda, sizeof ebda);
     ram_write(b->ram, hpa(0x413), &base_kib, sizeof base_kib);
@@ -56,7 +67,7 @@ static void put_bda(struct boot *b)
 
 static void common_state(struct boot *b, bool long_mode)
 {
-    put_bda(b);
+    put_bios(b);
     struct cpu *const c = b->cpu;
     static const uint64_t gdt[] = {
         0,

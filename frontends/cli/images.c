@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/video/vga.h"
 #include "frontends/cli/embed.h"
@@ -108,22 +109,29 @@ static int prepare_stack(struct images *im, const struct options *o, struct err 
     return 0;
 }
 
-/* FILE[,FILE...] of an option: read, each into a row of file[] and module[]. */
+/* FILE[,FILE...] of an option: read, each into a row of file[] and module[]. With rows for lines,
+ * FILE ARGUMENTS is a module and its command line. */
 static int add_list(const char *list, enum opt_id id, struct file *file, struct boot_module *module,
-                    unsigned *count, unsigned max, struct err *err)
+                    char (*line)[IMAGES_LINE], unsigned *count, unsigned max, struct err *err)
 {
     while (list && *list) {
         const char *comma = strchr(list, ',');
         const size_t len = comma ? (size_t)(comma - list) : strlen(list);
-        char path[1024];
+        char path[IMAGES_LINE];
         if (len >= sizeof(path) || *count == max)
             return err_set(err, "E-CLI-002", -EINVAL, "--%s: too long", opt_rows[id].name);
         memcpy(path, list, len);
         path[len] = 0;
+        const char *name = opt_rows[id].name;
+        char *const arguments = line && access(path, F_OK) < 0 ? strchr(path, ' ') : NULL;
+        if (arguments) {
+            name = strcpy(line[*count], path);
+            *arguments = 0;
+        }
         struct file *f = &file[*count];
         if (file_read(f, path, FILE_LIMIT, err) < 0)
             return err_wrap(err, "cannot load a file of --%s", opt_rows[id].name);
-        module[(*count)++] = (struct boot_module){opt_rows[id].name, f->data, f->size};
+        module[(*count)++] = (struct boot_module){name, f->data, f->size};
         list = comma ? comma + 1 : NULL;
     }
     return 0;
@@ -159,7 +167,7 @@ static int prepare_bare(struct images *im, const struct options *o, struct err *
     }
     if (firmware && (firmware_prepare(im, o, err) < 0 ||
                      add_list(opt_text(o, OPT_ID_OPTION_ROM), OPT_ID_OPTION_ROM, im->option_rom,
-                              im->option_roms, &im->option_rom_count, IMAGES_ROMS, err) < 0))
+                              im->option_roms, NULL, &im->option_rom_count, IMAGES_ROMS, err) < 0))
         return err->code;
     if (!path && firmware)
         return 0;
@@ -183,7 +191,7 @@ static int prepare_bare(struct images *im, const struct options *o, struct err *
         strcpy(im->cmdline, opt_text(o, OPT_ID_APPEND));
     }
     return add_list(opt_text(o, OPT_ID_INITRD), OPT_ID_INITRD, im->module_file, im->module,
-                    &im->module_count, IMAGES_MODULES, err);
+                    im->module_line, &im->module_count, IMAGES_MODULES, err);
 }
 
 /* Enough for what was asked, unless --memory says otherwise. */

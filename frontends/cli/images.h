@@ -17,6 +17,7 @@
 enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
 
 #define IMAGES_MODULES 8
+#define IMAGES_LINE    2048 /* a module's command line */
 #define IMAGES_ROMS    4
 #define IMAGES_DISKS   24
 #define IMAGES_PORTS   (OPT_LIST_MAX + 2)
@@ -40,6 +41,7 @@ struct images {
     char firmware_path[1024], vars_path[1024];
     struct file module_file[IMAGES_MODULES];
     struct boot_module module[IMAGES_MODULES];
+    char module_line[IMAGES_MODULES][IMAGES_LINE];
     unsigned module_count;
     struct vm_spec vm[OPT_LIST_MAX];
     unsigned vm_count;
