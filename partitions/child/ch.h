@@ -45,6 +45,7 @@ void ch_test_msrs(void);
 void ch_test_hypercalls(void);
 void ch_test_time(void);
 void ch_test_synic(void);
+void ch_test_vmbus(void);
 void ch_test_apic(void);
 void ch_test_smp(void);
 void ch_test_fpu(void);

@@ -16,6 +16,7 @@ void ch_main(uint32_t start_info)
     ch_test_time();
     ch_test_apic();
     ch_test_synic();
+    ch_test_vmbus();
     ch_test_smp();
     ch_test_fpu();
     ch_outb(0xf4, ch_summary() ? 1 : 0);

@@ -155,5 +155,6 @@ uint64_t ics_deadline(void)
 void ics_report(void)
 {
     if (ics[RT_IC_HEARTBEAT].sequence)
-        u_log("heartbeat: %lu answers", ics[RT_IC_HEARTBEAT].sequence);
+        u_log("heartbeat: %lu answer%s", ics[RT_IC_HEARTBEAT].sequence,
+              ics[RT_IC_HEARTBEAT].sequence == 1 ? "" : "s");
 }
