@@ -295,6 +295,8 @@ VMBUS_ABI_SIZE(vmbus_xfer_pages, 24);
     VMBUS_GUID(0xf8615163, 0xdf3e, 0x46c5, 0x91, 0x3f, 0xf2, 0xd2, 0xf9, 0x65, 0xed, 0x0e)
 #define VMBUS_CLASS_KEYBOARD \
     VMBUS_GUID(0xf912ad6d, 0x2b17, 0x48ea, 0xbd, 0x65, 0xf9, 0x27, 0xa6, 0x1c, 0x76, 0x84)
+#define VMBUS_KEYBOARD_INSTANCE \
+    VMBUS_GUID(0xd34b2567, 0xb9b6, 0x42b9, 0x87, 0x78, 0x0a, 0x4e, 0xc0, 0xb9, 0x55, 0xbf)
 #define VMBUS_CLASS_HEARTBEAT \
     VMBUS_GUID(0x57164f39, 0x9115, 0x4e78, 0xab, 0x55, 0x38, 0x2f, 0x3b, 0xd5, 0x42, 0x2d)
 #define VMBUS_CLASS_SHUTDOWN \
@@ -303,6 +305,34 @@ VMBUS_ABI_SIZE(vmbus_xfer_pages, 24);
     VMBUS_GUID(0x9527e630, 0xd0ae, 0x497b, 0xad, 0xce, 0xe8, 0x0a, 0xb0, 0x17, 0x5c, 0xaf)
 #define VMBUS_CLASS_KVP \
     VMBUS_GUID(0xa9a0f4e7, 0x5a45, 0x4d96, 0xb8, 0x27, 0x8a, 0x84, 0x1e, 0x8c, 0x03, 0xe6)
+
+/* ---- keyboard: messages without pipe header ---- */
+#define VMBUS_KBD_REQUEST  1u
+#define VMBUS_KBD_RESPONSE 2u
+#define VMBUS_KBD_KEY      3u
+#define VMBUS_KBD_VERSION  0x00010000u
+struct vmbus_kbd_request {
+    uint32_t type;
+    uint32_t version;
+};
+VMBUS_ABI_SIZE(vmbus_kbd_request, 8);
+struct vmbus_kbd_response {
+    uint32_t type;
+    uint32_t status;
+};
+VMBUS_ABI_SIZE(vmbus_kbd_response, 8);
+#define VMBUS_KBD_ACCEPTED 1u
+struct vmbus_kbd_key {
+    uint32_t type;
+    uint16_t code; /* make code of set 1 */
+    uint16_t rsvd;
+    uint32_t flags; /* VMBUS_KBD_F_* */
+};
+VMBUS_ABI_SIZE(vmbus_kbd_key, 12);
+#define VMBUS_KBD_F_UNICODE 1u
+#define VMBUS_KBD_F_BREAK   2u
+#define VMBUS_KBD_F_E0      4u
+#define VMBUS_KBD_F_E1      8u
 
 /* ---- integration components: pipe header, IC header, body ---- */
 struct vmbus_pipe {

@@ -294,6 +294,12 @@ static int nmi(struct client *c, const char *vm, struct err *err)
                json_pack("{s:s}", "ElementName", vm), err);
 }
 
+static int type(struct client *c, const char *vm, struct err *err)
+{
+    return act(c, "Msvm_Keyboard.TypeText",
+               json_pack("{s:s,s:s}", "ElementName", vm, "AsciiText", c->o->args[2]), err);
+}
+
 static int define(struct client *c, const char *settings, struct err *err)
 {
     return act(c, "Msvm_VirtualSystemManagementService.DefineSystem",
@@ -440,14 +446,15 @@ static int console(struct client *c, const char *vm, struct err *err)
 
 static const struct verb {
     const char *name;
-    const char *argument; /* what the word behind it is; NULL: none; "[...]": may be missing */
+    const char *argument; /* the word or two behind it; NULL: none; "[...]": may be missing */
     int (*run)(struct client *c, const char *argument, struct err *err);
 } verbs[] = {
-    {"ls", "[VM]", list},        {"start", "VM", start}, {"stop", "VM", stop},
-    {"restart", "VM", restart},  {"reset", "VM", reset}, {"pause", "VM", suspend},
-    {"resume", "VM", start},     {"nmi", "VM", nmi},     {"console", "VM", console},
-    {"new", "SETTINGS", define}, {"rm", "VM", destroy},  {"query", "WQL", ask},
-    {"ic", "VM", components},    {"watch", NULL, watch}, {"power-off", NULL, power_off},
+    {"ls", "[VM]", list},           {"start", "VM", start},    {"stop", "VM", stop},
+    {"restart", "VM", restart},     {"reset", "VM", reset},    {"pause", "VM", suspend},
+    {"resume", "VM", start},        {"nmi", "VM", nmi},        {"console", "VM", console},
+    {"new", "SETTINGS", define},    {"rm", "VM", destroy},     {"query", "WQL", ask},
+    {"ic", "VM", components},       {"type", "VM TEXT", type}, {"watch", NULL, watch},
+    {"power-off", NULL, power_off},
 };
 
 static const char *get_verb(size_t i)
@@ -464,12 +471,15 @@ static const struct verb *find_verb(const struct options *o, struct err *err)
     }
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         const struct verb *const v = &verbs[i];
-        const unsigned least = v->argument && *v->argument != '[', most = v->argument != NULL;
+        const unsigned most = !v->argument ? 0 : strchr(v->argument, ' ') ? 2 : 1;
+        const unsigned least = most && *v->argument == '[' ? 0 : most;
         if (strcmp(v->name, o->args[0]) != 0)
             continue;
         if (o->arg_count - 1 < least || o->arg_count - 1 > most) {
             err_set(err, "E-CLI-003", -EINVAL, "vm %s: %s", v->name,
-                    most ? "one argument, please" : "no arguments, please");
+                    most == 2   ? "two arguments, please"
+                    : most == 1 ? "one argument, please"
+                                : "no arguments, please");
             err_hint(err, "vitrine vm %s %s", v->name, most ? v->argument : "");
             return NULL;
         }

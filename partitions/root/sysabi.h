@@ -91,8 +91,10 @@ enum rt_vm_stop {
     RT_STOP_TURN_OFF, /* and is not asked */
     RT_STOP_RESET,    /* nor here */
 };
-#define RT_MSG_VM_PAUSE (RT_MSG_USER + 3) /* data: uint32_t 1: its VPs stop, 0: they go on */
-#define RT_MSG_VM_NMI   (RT_MSG_USER + 4) /* to VP 0 */
+#define RT_MSG_VM_PAUSE     (RT_MSG_USER + 3) /* data: uint32_t 1: its VPs stop, 0: they go on */
+#define RT_MSG_VM_NMI       (RT_MSG_USER + 4) /* to VP 0 */
+#define RT_MSG_VM_TYPE      (RT_MSG_USER + 7) /* data: text for the synthetic keyboard */
+#define RT_MSG_VM_SCANCODES (RT_MSG_USER + 8) /* data: bytes of a keyboard of set 1 */
 
 enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING, RT_VM_PAUSED };
 enum rt_vm_end {

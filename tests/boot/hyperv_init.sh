@@ -16,6 +16,9 @@ done
 insmod /hv_vmbus.ko $vmbus || echo "insmod hv_vmbus failed"
 date -s @1000000000 >/dev/null # time synchronization will know better
 insmod /hv_utils.ko || echo "insmod hv_utils failed"
+if [ -e /hyperv-keyboard.ko ] && insmod /hyperv-keyboard.ko; then
+    (read -r line </dev/tty1 && echo "TYPED $line" >/dev/console) &
+fi
 dmesg | grep -i -E 'vmbus|hv_|hyperv'
 for d in /sys/bus/vmbus/devices/*; do
     echo "DEVICE $(cat $d/class_id) driver $(basename "$(readlink $d/driver)") state $(cat $d/state)"

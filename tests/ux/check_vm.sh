@@ -98,7 +98,8 @@ sh "$SRC/tools/fetch-guest.sh" hyperv-modules cloud-amd64 >"$work/list" 2>"$work
     exit
 }
 "$BUILD/obj/tools/mkinitramfs" "$work/vmbus.cpio" "$busybox" "$SRC/tests/boot/hyperv_init.sh" \
-    "hv_vmbus.ko=$(grep '/hv_vmbus\.ko$' "$work/list")" "hv_utils.ko=$(grep '/hv_utils\.ko$' "$work/list")"
+    "hv_vmbus.ko=$(grep '/hv_vmbus\.ko$' "$work/list")" "hv_utils.ko=$(grep '/hv_utils\.ko$' "$work/list")" \
+    "hyperv-keyboard.ko=$(grep '/hyperv-keyboard\.ko$' "$work/list")"
 machine --vm "name=a,memory=256M,kernel=$kernel_cloud,initrd=$work/vmbus.cpio,append='console=ttyS0 quiet'"
 "$v" vm watch >"$work/watch" 2>&1 </dev/null &
 watcher=$!
@@ -107,6 +108,12 @@ while [ $i -lt 200 ] && ! grep -q VMBUS-READY "$work/machine"; do sleep 0.1; i=$
 kill $watcher 2>/dev/null
 vm "integration components" 0 ic a
 has '^heartbeat  *OK' '^shutdown  *OK' '^time sync  *OK' '^key-value exchange  *No Contact'
+vm "keys" 0 type a "Hello, World: ~{x} 42
+"
+i=0
+while [ $i -lt 50 ] && ! grep -q 'TYPED Hello, World: ~{x} 42' "$work/machine"; do sleep 0.1; i=$((i + 1)); done
+if [ $i -lt 50 ]; then ok "the synthetic keyboard types"; else not_ok "the synthetic keyboard types"; fi
+vm "keys without text" 2 type a
 vm "those of a VM that is not there" 1 ic b
 says 'there is no VM b'
 vm "pause" 0 pause a

@@ -58,6 +58,16 @@ void vm_nmi(struct vm *v)
     tell(v, RT_MSG_VM_NMI, 0);
 }
 
+void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n)
+{
+    for (size_t at = 0, part; at < n; at += part) {
+        part = n - at < RT_MSG_DATA ? n - at : RT_MSG_DATA;
+        int64_t r = u_call(SYS_TELL, v->process, type, (uint64_t)keys + at, part);
+        if (r < 0)
+            u_log("%s: its worker can't be told: error %ld", v->name, -r);
+    }
+}
+
 const char *vm_end_name(const struct vm *v)
 {
     return v->said_end ? end_names[v->end] : "";

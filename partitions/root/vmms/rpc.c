@@ -14,6 +14,7 @@
 #define REQUEST_MAX  4096u
 #define ANSWER_MAX   32768u
 #define INSTANCE_MAX 4096u
+#define KEYS_MAX     512u
 
 /* JSON-RPC 2.0 5.1 */
 #define ERROR_PARSE    32700u
@@ -336,6 +337,48 @@ static unsigned inject_nmi(struct rt_json params, struct rt_json_out *o)
     return returns(o, RETURN_DONE);
 }
 
+static unsigned type_keys(struct rt_json params, struct rt_json_out *o, uint32_t type,
+                          const void *keys, size_t n)
+{
+    struct vm *v = vm_param(params);
+    if (!v)
+        return returns(o, RETURN_PARAMETER);
+    if (v->state != RT_VM_RUNNING && v->state != RT_VM_STOPPING)
+        return returns(o, RETURN_STATE);
+    vm_keys(v, type, keys, n);
+    return returns(o, RETURN_DONE);
+}
+
+static unsigned type_text(struct rt_json params, struct rt_json_out *o)
+{
+    char text[KEYS_MAX];
+    if (!text_param(params, "AsciiText", text, sizeof(text)))
+        return returns(o, RETURN_PARAMETER);
+    return type_keys(params, o, RT_MSG_VM_TYPE, text, strlen(text));
+}
+
+static unsigned type_scancodes(struct rt_json params, struct rt_json_out *o)
+{
+    uint8_t codes[KEYS_MAX];
+    struct rt_json list, one;
+    size_t n = 0, at = 0;
+    uint64_t code;
+    if (!rt_json_member(params, "Scancodes", &list) || *list.at != '[')
+        return returns(o, RETURN_PARAMETER);
+    while (rt_json_next(list, &at, &one)) {
+        if (!rt_json_number(one, &code) || code > 0xff || n == sizeof(codes))
+            return returns(o, RETURN_PARAMETER);
+        codes[n++] = (uint8_t)code;
+    }
+    return type_keys(params, o, RT_MSG_VM_SCANCODES, codes, n);
+}
+
+static unsigned type_ctrl_alt_del(struct rt_json params, struct rt_json_out *o)
+{
+    static const uint8_t keys[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
+    return type_keys(params, o, RT_MSG_VM_SCANCODES, keys, sizeof(keys));
+}
+
 /* SystemSettings: a definition as in etc/vms.conf; its files are the root's. */
 static unsigned define_system(struct rt_json params, struct rt_json_out *o)
 {
@@ -372,6 +415,9 @@ static const struct {
     {"ExecNotificationQuery", notify},
     {"Msvm_ComputerSystem.RequestStateChange", request_state_change},
     {"Msvm_ComputerSystem.InjectNonMaskableInterrupt", inject_nmi},
+    {"Msvm_Keyboard.TypeText", type_text},
+    {"Msvm_Keyboard.TypeScancodes", type_scancodes},
+    {"Msvm_Keyboard.TypeCtrlAltDel", type_ctrl_alt_del},
     {"Msvm_ShutdownComponent.InitiateShutdown", initiate_shutdown},
     {"Msvm_ShutdownComponent.InitiateReboot", initiate_reboot},
     {"Msvm_VirtualSystemManagementService.DefineSystem", define_system},

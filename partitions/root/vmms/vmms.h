@@ -37,6 +37,8 @@ void vm_start(struct vm *v); /* which is off */
 void vm_stop(struct vm *v, enum rt_vm_stop how);
 void vm_pause(struct vm *v, bool pause);
 void vm_nmi(struct vm *v);
+/* RT_MSG_VM_TYPE or RT_MSG_VM_SCANCODES */
+void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n);
 /* One more VM, off; false: no name, a name that another has, or no room. */
 bool vm_define(const char *line);
 void vm_forget(struct vm *v); /* which is off */

@@ -3,11 +3,11 @@
  * shutting the guest down when VMMS says so or when the definition's stop-after= has passed.
  */
 #include "partitions/root/vmwp/ics.h"
+#include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ic.h"
 #include "partitions/root/vmwp/vmwp.h"
 
 #define ASK_AGAIN_NS 100000000ull
-#define PACKET_MAX   4096u
 
 static const struct ic_class *const classes[RT_ICS] = {[RT_IC_HEARTBEAT] = &ic_heartbeat,
                                                        [RT_IC_SHUTDOWN] = &ic_shutdown,
@@ -18,19 +18,29 @@ _Static_assert(KVP_ITEMS == RT_KVP_ITEMS && KVP_KEY == RT_KVP_KEY && KVP_TEXT ==
 
 static struct ic ics[RT_ICS];
 static struct kvp kvp = {.host_key = "VirtualMachineName"};
-static uint32_t channel[RT_ICS];
+static struct chan channel[RT_ICS];
 static uint64_t stop_due = RT_NEVER; /* ask the guest then */
 static bool stop_restarts;
 
 static bool ics_send(void *ctx, struct ic *ic, const void *data, uint32_t size)
 {
-    static uint8_t packet[sizeof(struct rt_packet) + IC_PACKET + IC_BODY_MAX];
-    const struct rt_packet head = {.type = VMBUS_PKT_INBAND, .length = size};
     (void)ctx;
-    memcpy(packet, &head, sizeof(head));
-    memcpy(packet + sizeof(head), data, size);
-    return !u_call(SYS_CHANNEL_WRITE, vm.part, channel[ic - ics], (uint64_t)packet,
-                   sizeof(head) + size);
+    return chan_send(&channel[ic - ics], data, size);
+}
+
+static void ics_opened(void *ctx)
+{
+    ic_opened(ctx);
+}
+
+static void ics_closed(void *ctx)
+{
+    ic_closed(ctx);
+}
+
+static void ics_packet(void *ctx, const uint8_t *data, uint32_t size)
+{
+    ic_receive(ctx, data, size, u_now());
 }
 
 static void ics_say(void *ctx, struct ic *ic, const char *text)
@@ -70,57 +80,23 @@ static void ics_publish(void)
 
 bool ics_init(void)
 {
-    if (u_call2(SYS_VMBUS_START, vm.part, vm.queue) < 0)
-        return false;
     rt_strcpy(kvp.host_value, vm.name, sizeof(kvp.host_value));
     for (unsigned i = 0; i < RT_ICS; i++) {
-        struct rt_channel_offer o = {classes[i]->class_id, classes[i]->instance_id,
-                                     VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE};
         ics[i] = (struct ic){.class = classes[i],
                              .send = ics_send,
                              .say = ics_say,
                              .clock = ics_clock,
                              .kvp = &kvp,
                              .due = IC_NEVER};
-        int64_t r = u_call2(SYS_CHANNEL_OFFER, vm.part, (uint64_t)&o);
-        if (r < 0)
+        channel[i] = (struct chan){
+            .opened = ics_opened, .closed = ics_closed, .packet = ics_packet, .ctx = &ics[i]};
+        if (!chan_offer(&channel[i], &classes[i]->class_id, &classes[i]->instance_id,
+                        VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE))
             return false;
-        channel[i] = (uint32_t)r;
     }
     if (vm.stop_after)
         stop_due = u_now() + vm.stop_after;
     return true;
-}
-
-static void ics_read(unsigned i)
-{
-    static union {
-        struct rt_packet head;
-        uint8_t bytes[PACKET_MAX];
-    } packet;
-    for (;;) {
-        int64_t n = u_call(SYS_CHANNEL_READ, vm.part, channel[i], (uint64_t)&packet,
-                           sizeof(packet));
-        if (n <= 0)
-            return;
-        if (packet.head.type == VMBUS_PKT_INBAND)
-            ic_receive(&ics[i], packet.bytes + sizeof(packet.head), packet.head.length, u_now());
-    }
-}
-
-void ics_news(const struct rt_channel_news *news)
-{
-    for (unsigned i = 0; i < RT_ICS; i++) {
-        if (channel[i] != news->channel)
-            continue;
-        if (news->event == RT_CHANNEL_OPENED)
-            ic_opened(&ics[i]);
-        else if (news->event == RT_CHANNEL_CLOSED)
-            ic_closed(&ics[i]);
-        else if (news->event == RT_CHANNEL_READABLE)
-            ics_read(i);
-    }
-    ics_publish();
 }
 
 void ics_stop(bool restart)

@@ -7,10 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rt_channel_news;
-
-bool ics_init(void); /* VMBus for the partition, and the offers; false: not possible */
-void ics_news(const struct rt_channel_news *news);
+bool ics_init(void);         /* offers them; false: not possible */
 void ics_stop(bool restart); /* asks the guest to shut down */
 void ics_timers(void);       /* does what is due */
 uint64_t ics_deadline(void);

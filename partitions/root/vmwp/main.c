@@ -5,7 +5,9 @@
  * The VM ends with the process: whatever ends the VM tells VMMS why, then exits.
  */
 #include "partitions/root/vmwp/vmwp.h"
+#include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ics.h"
+#include "partitions/root/vmwp/skbd.h"
 
 #define DEFAULT_MEMORY_MIB 256
 #define MIB_SHIFT          20
@@ -69,6 +71,54 @@ static void vm_configure(const char *args)
     rt_option(args, "append", vm.append, sizeof(vm.append));
 }
 
+/* ---- synthetic keyboard ---- */
+static struct skbd keyboard;
+
+static bool keyboard_send(void *ctx, const void *data, uint32_t size)
+{
+    return chan_send(ctx, data, size);
+}
+
+static void keyboard_reset(void *ctx)
+{
+    (void)ctx;
+    skbd_reset(&keyboard);
+}
+
+static void keyboard_writable(void *ctx)
+{
+    (void)ctx;
+    skbd_flush(&keyboard);
+}
+
+static void keyboard_packet(void *ctx, const uint8_t *data, uint32_t size)
+{
+    (void)ctx;
+    skbd_receive(&keyboard, data, size);
+}
+
+static bool keyboard_offer(void)
+{
+    static const struct vmbus_guid class_id = VMBUS_CLASS_KEYBOARD,
+                                   instance_id = VMBUS_KEYBOARD_INSTANCE;
+    static struct chan c = {.opened = keyboard_reset,
+                            .closed = keyboard_reset,
+                            .writable = keyboard_writable,
+                            .packet = keyboard_packet};
+    keyboard.send = keyboard_send;
+    keyboard.ctx = &c;
+    return chan_offer(&c, &class_id, &instance_id, VMBUS_OFFER_ENUMERATE);
+}
+
+static void vm_type(const struct rt_msg *m)
+{
+    const bool all = m->type == RT_MSG_VM_TYPE ? skbd_type(&keyboard, m->data, m->length)
+                                               : skbd_scancodes(&keyboard, m->data, m->length);
+    if (!all)
+        u_log("keyboard: keys are lost: %s",
+              keyboard.ready ? "the guest does not take them" : "the guest has no driver for it");
+}
+
 static void vm_create(void)
 {
     char console[RT_NAME + 4];
@@ -86,7 +136,8 @@ static void vm_create(void)
     vm_check(u_call3(SYS_PART_MEMORY, vm.part, 0, vm.low), "memory");
     if (vm.high)
         vm_check(u_call3(SYS_PART_MEMORY, vm.part, VM_4G, vm.high), "memory above 4 GiB");
-    if (!ics_init())
+    vm_check(u_call2(SYS_VMBUS_START, vm.part, vm.queue), "VMBus");
+    if (!ics_init() || !keyboard_offer())
         vm_check(-RT_ENOMEM, "VMBus");
     for (unsigned i = 0; i < vm.cpus; i++)
         vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
@@ -119,11 +170,13 @@ static void vm_message(const struct rt_msg *m)
     if (m->type == RT_MSG_CONSOLE)
         uart_receive(&vm.com1, m->data, m->length);
     else if (m->type == RT_MSG_CHANNEL)
-        ics_news((const void *)m->data);
+        chan_news((const void *)m->data);
     else if (m->type == RT_MSG_VM_STOP)
         vm_stop(m->data);
     else if (m->type == RT_MSG_VM_PAUSE)
         vm_pause(m->data);
+    else if (m->type == RT_MSG_VM_TYPE || m->type == RT_MSG_VM_SCANCODES)
+        vm_type(m);
     else if (m->type == RT_MSG_VM_NMI)
         u_call(SYS_ASSERT, vm.part, HV_INTERRUPT_NMI, 0, 0);
 }
