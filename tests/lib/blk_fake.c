@@ -46,11 +46,11 @@ static void move(struct blk_fake *f, const struct blk_request *r)
 
 static void run(struct blk_fake *f, struct blk_request *r)
 {
-    enum blk_status status = f->fail ? f->fail : check(f, r);
-    f->fail = BLK_OK;
+    const enum blk_status status = f->fail ? f->fail : check(f, r);
     f->count[r->op]++;
     f->forced += r->force && r->op == BLK_WRITE;
-    f->refused += status == BLK_EINVAL;
+    f->refused += status == BLK_EINVAL && !f->fail;
+    f->fail = BLK_OK;
     if (!status && (r->op == BLK_READ || r->op == BLK_WRITE))
         move(f, r);
     else if (!status && r->op == BLK_UNMAP)

@@ -571,7 +571,6 @@ START_TEST(what_goes_wrong_below_becomes_sense)
         command(CDB(0x41, [8] = 1), 10, VSTOR_DATA_OUT, 512);
         expect_sense(row[i].key, row[i].code);
     }
-    disk.refused = 0;
     /* less room for sense, and none wanted */
     struct vstor_packet p = srb(CDB(0xff), 6, VSTOR_DATA_NONE, 0);
     p.srb.sense_length = 3;
