@@ -70,6 +70,18 @@ static int add_module(struct images *im, const char *path, const char *name, str
     return 0;
 }
 
+/* A child's disks become namespaces of the machine's NVMe controller, after those of --disk. */
+static int add_child_disks(struct images *im, struct vm_spec *vm, struct err *err)
+{
+    for (unsigned i = 0; i < vm->disks; i++) {
+        if (disks_add_file(im, vm->disk[i], false, err) < 0)
+            return err_wrap(err, "disk of VM %s", vm->name);
+        for (unsigned j = 0; j < im->disk_count; j++)
+            vm->nsid[i] += im->disk[j].bus == MACHINE_NVME;
+    }
+    return 0;
+}
+
 /* The user's children: specifications, and the archive that hands them to the root partition. */
 static int prepare_children(struct images *im, const struct options *o, struct err *err)
 {
@@ -77,7 +89,8 @@ static int prepare_children(struct images *im, const struct options *o, struct e
 
     for (unsigned i = 0; i < opt_list_count(o, OPT_ID_VM); i++) {
         im->vm_count = i + 1;
-        if (vm_spec_parse(&im->vm[i], opt_list(o, OPT_ID_VM, i), i, err) < 0)
+        if (vm_spec_parse(&im->vm[i], opt_list(o, OPT_ID_VM, i), i, err) < 0 ||
+            add_child_disks(im, &im->vm[i], err) < 0)
             return err->code;
         add_port(im, "vm.", im->vm[i].name);
     }
@@ -286,8 +299,10 @@ int images_prepare(struct images *im, const struct options *o, struct machine_co
     memset(im, 0, sizeof(*im));
     if (choose_plan(im, o, err) < 0)
         return err->code;
-    const int rc = im->plan == PLAN_BARE ? prepare_bare(im, o, err) : prepare_stack(im, o, err);
-    if (rc < 0 || prepare_display(im, o, cfg, err) < 0 || disks_prepare(im, o, err) < 0)
+    if (im->plan == PLAN_BARE && prepare_bare(im, o, err) < 0) /* its argument is the first disk */
+        return err->code;
+    if (disks_prepare(im, o, err) < 0 || (im->plan != PLAN_BARE && prepare_stack(im, o, err) < 0) ||
+        prepare_display(im, o, cfg, err) < 0)
         return err->code;
     cfg->memory = memory_for(im, o);
     cfg->smp = (unsigned)opt_number(o, OPT_ID_SMP);

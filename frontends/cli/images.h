@@ -21,6 +21,7 @@ enum plan { PLAN_BARE, PLAN_CHILDREN, PLAN_DEMO };
 #define IMAGES_ROMS    4
 #define IMAGES_DISKS   24
 #define IMAGES_PORTS   (OPT_LIST_MAX + 2)
+#define VM_DISKS       16
 
 struct vm_spec {
     char name[32];
@@ -28,6 +29,9 @@ struct vm_spec {
     unsigned cpus;
     uint64_t stop_after;                  /* ns of virtual time; 0: never */
     const char *kernel, *initrd, *append; /* point into the specification's copy */
+    const char *disk[VM_DISKS];
+    unsigned nsid[VM_DISKS]; /* their namespaces on the machine's NVMe controller */
+    unsigned disks;
     char *copy;
 };
 

@@ -2,7 +2,7 @@
  * Children of the stack: --vm specifications, and the archive vms.cpio that hands them to the root
  * partition (etc/vms.conf and the files it names).
  *
- * Not modelled: disk= and net= (no storvsp and netvsp in this stage): refused, not ignored.
+ * Not modelled: net= (no netvsp in this stage): refused, not ignored.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -20,8 +20,8 @@
 
 #define NS_PER_MS 1000000u
 
-static const char *const vm_keys[] = {"name",   "memory", "cpus",       "kernel",
-                                      "initrd", "append", "stop-after", NULL};
+static const char *const vm_keys[] = {"name",   "memory", "cpus",       "kernel", "initrd",
+                                      "append", "disk",   "stop-after", NULL};
 
 static const char *get_vm_key(size_t i)
 {
@@ -50,6 +50,16 @@ static int set_memory(struct vm_spec *vm, const char *value, struct err *err)
     if (vm->memory < VM_MEMORY_MIN || vm->memory > VM_MEMORY_MAX || vm->memory & 0xfffff)
         return err_set(err, "E-CLI-002", -EINVAL, "memory=%s: whole MiB from 16M to 64G, please",
                        value);
+    return 0;
+}
+
+static int add_disk(struct vm_spec *vm, const char *value, struct err *err)
+{
+    if (!*value)
+        return err_set(err, "E-CLI-002", -EINVAL, "disk= names no file");
+    if (vm->disks == VM_DISKS)
+        return err_set(err, "E-DISK-010", -ENOSPC, "more than %d disks", VM_DISKS);
+    vm->disk[vm->disks++] = value;
     return 0;
 }
 
@@ -86,12 +96,14 @@ static int set_key(struct vm_spec *vm, const char *key, const char *value, struc
             return err_set(err, "E-CLI-002", -EINVAL, "stop-after=%s: 90s, 5m or 250ms", value);
         return 0;
     }
-    if (strcmp(key, "disk") == 0 || strcmp(key, "net") == 0)
+    if (strcmp(key, "disk") == 0)
+        return add_disk(vm, value, err);
+    if (strcmp(key, "net") == 0)
         return err_set(err, "E-CLI-007", -EINVAL, "%s= is not part of this build", key);
     err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
     const char *near = text_nearest(key, get_vm_key);
     return near ? err_hint(err, "did you mean %s=?", near)
-                : err_hint(err, "keys: name memory cpus kernel initrd append stop-after");
+                : err_hint(err, "keys: name memory cpus kernel initrd append disk stop-after");
 }
 
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err)
@@ -206,6 +218,8 @@ static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *
     if (vm[i].stop_after)
         n += (size_t)snprintf(line + n, size - n, " stop-after=%llu",
                               (unsigned long long)(vm[i].stop_after / NS_PER_MS));
+    for (unsigned j = 0; j < vm[i].disks; j++)
+        n += (size_t)snprintf(line + n, size - n, "%s%u", j ? "," : " disks=", vm[i].nsid[j]);
     n += (size_t)snprintf(line + n, size - n, " append=\"%s\"\n", vm[i].append);
     if (n >= size)
         return err_set(err, "E-CLI-002", -EINVAL, "--vm %s: too long", vm[i].name);

@@ -162,6 +162,24 @@ START_TEST(a_vm_specification_keeps_quoted_commas)
 }
 END_TEST
 
+START_TEST(a_vm_has_up_to_16_disks)
+{
+    char text[256] = "kernel=k,disk='a,b'";
+    struct vm_spec vm;
+    for (unsigned i = 1; i < 16; i++)
+        strcat(text, ",disk=d");
+    ck_assert_int_eq(vm_spec_parse(&vm, text, 0, &err), 0);
+    ck_assert_uint_eq(vm.disks, 16);
+    ck_assert_str_eq(vm.disk[0], "a,b");
+    ck_assert_str_eq(vm.disk[15], "d");
+    vm_spec_free(&vm);
+    strcat(text, ",disk=d");
+    err_clear(&err);
+    ck_assert(vm_spec_parse(&vm, text, 0, &err) < 0 && err_is_set(&err));
+    vm_spec_free(&vm);
+}
+END_TEST
+
 START_TEST(a_bad_vm_specification_is_refused)
 {
     static const char *const bad[] = {"",
@@ -173,7 +191,8 @@ START_TEST(a_bad_vm_specification_is_refused)
                                       "kernel=k,name=a b",
                                       "kernel=k,kernl=x",
                                       "kernel=k,append='x",
-                                      "kernel=k,disk=d",
+                                      "kernel=k,disk=",
+                                      "kernel=k,net=user",
                                       "k",
                                       "kernel=k,name=",
                                       "kernel=k,append=a\"b"};
@@ -382,6 +401,7 @@ int main(void)
     tcase_add_test(tc, a_machine_file_is_read_line_by_line);
     tcase_add_test(tc, every_option_has_a_unique_name_and_key);
     tcase_add_test(tc, a_vm_specification_keeps_quoted_commas);
+    tcase_add_test(tc, a_vm_has_up_to_16_disks);
     tcase_add_test(tc, a_bad_vm_specification_is_refused);
     tcase_add_test(tc, repeatable_options_are_kept_apart);
     tcase_add_test(tc, forwarded_ports_are_parsed);

@@ -289,6 +289,12 @@ static int64_t sys_reference_time(uint64_t part)
     return p ? vid_reference_time(p) : -RT_EBADF;
 }
 
+static int64_t sys_stor_attach(uint64_t part, uint64_t nsid)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    return p ? stor_attach(p, nsid) : -RT_EBADF;
+}
+
 static int64_t sys_channel_offer(uint64_t part, uint64_t offer)
 {
     struct part *p = proc_object(self(), part, H_PARTITION);

@@ -20,6 +20,11 @@ int64_t bus_start(struct part *p, struct queue *queue);
 void bus_stop(struct part *p);                   /* also when it has none */
 struct vmbus_server *bus_server(struct part *p); /* 0: VMBus is off */
 
+/* ---- stor.c ---- */
+/* A namespace of the root's NVMe controller becomes a disk of the partition's SCSI controller:
+ * returns its logical unit number. -RT_ENODEV: no such namespace; -RT_EPERM: another has it. */
+int64_t stor_attach(struct part *p, uint64_t nsid);
+
 /* ---- uchan.c: channels whose VSP is the partition's process (sysabi.h) ---- */
 struct rt_channel_offer;
 int64_t uchan_offer(struct part *p, const struct rt_channel_offer *offer);

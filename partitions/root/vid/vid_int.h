@@ -39,6 +39,7 @@ struct part {
     struct vid_range range[VID_MAX_RANGES];
     struct vmbus_server *bus; /* 0: VMBus is off */
     struct queue *bus_queue;  /* news of the process's own channels */
+    struct storvsp *stor;     /* its SCSI controller, 0: none yet */
     struct uchan *uchans;
     uint32_t next_uchan;
 };

@@ -45,6 +45,25 @@ static void vm_check(int64_t r, const char *what)
     vm_end(RT_END_ERROR, 0);
 }
 
+/* disks=1,2: namespaces of the root's NVMe controller, in the order of logical units */
+static void vm_configure_disks(const char *args)
+{
+    char text[4 * VM_MAX_DISKS];
+    if (!rt_option(args, "disks", text, sizeof(text)))
+        return;
+    for (const char *at = text; *at; at++) {
+        if (vm.disks == VM_MAX_DISKS) {
+            u_log("disks=%s: more than %u", text, VM_MAX_DISKS);
+            vm_end(RT_END_ERROR, 0);
+        }
+        vm.disk[vm.disks++] = (uint32_t)rt_parse_u64(at);
+        while (*at && *at != ',')
+            at++;
+        if (!*at)
+            break;
+    }
+}
+
 static void vm_configure(const char *args)
 {
     char text[32];
@@ -66,6 +85,7 @@ static void vm_configure(const char *args)
     vm.high = vm.memory - vm.low;
     if (rt_option(args, "stop-after", text, sizeof(text)))
         vm.stop_after = rt_parse_u64(text) * MS_NS;
+    vm_configure_disks(args);
     rt_option(args, "kernel", vm.kernel, sizeof(vm.kernel));
     rt_option(args, "initrd", vm.initrd, sizeof(vm.initrd));
     rt_option(args, "append", vm.append, sizeof(vm.append));
@@ -119,6 +139,20 @@ static void vm_type(const struct rt_msg *m)
               keyboard.ready ? "the guest does not take them" : "the guest has no driver for it");
 }
 
+static void vm_attach_disks(void)
+{
+    for (unsigned i = 0; i < vm.disks; i++) {
+        int64_t r = u_call2(SYS_STOR_ATTACH, vm.part, vm.disk[i]);
+        if (r >= 0)
+            continue;
+        u_log("disk %u: NVMe namespace %u: %s", i, vm.disk[i],
+              r == -RT_ENODEV  ? "there is none"
+              : r == -RT_EPERM ? "another VM has it"
+                               : "no memory");
+        vm_end(RT_END_ERROR, 0);
+    }
+}
+
 static void vm_create(void)
 {
     char console[RT_NAME + 4];
@@ -139,6 +173,7 @@ static void vm_create(void)
     vm_check(u_call2(SYS_VMBUS_START, vm.part, vm.queue), "VMBus");
     if (!ics_init() || !keyboard_offer())
         vm_check(-RT_ENOMEM, "VMBus");
+    vm_attach_disks();
     for (unsigned i = 0; i < vm.cpus; i++)
         vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
 }

@@ -10,6 +10,7 @@
 #define VM_MAX_CPUS  8
 #define VM_LOW_LIMIT 0xc0000000ull /* RAM below 4 GiB ends here; the rest starts at 4 GiB */
 #define VM_4G        0x100000000ull
+#define VM_MAX_DISKS 16
 
 struct vm {
     /* configuration */
@@ -18,6 +19,8 @@ struct vm {
     uint64_t memory, low, high; /* bytes: all, below and above 4 GiB */
     unsigned cpus;
     uint64_t stop_after; /* ns; 0: never */
+    unsigned disks;
+    uint32_t disk[VM_MAX_DISKS]; /* namespaces of the root's NVMe controller */
     /* wiring */
     uint64_t part, console, queue;
     struct rt_vp_run *run[VM_MAX_CPUS];

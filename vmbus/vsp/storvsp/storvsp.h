@@ -22,8 +22,8 @@ struct storvsp_host {
     void (*free_dma)(void *p, uint32_t bytes);
 };
 
-/* Offers a controller to the server's guest. It lives as long as its channels do, so at most as long
- * as the server; then its disks are free for others. NULL: no memory, or no channel. */
+/* Offers a controller to the server's guest. It lives as long as its channels do, so at most as
+ * long as the server; then its disks are free for others. NULL: no memory, or no channel. */
 struct storvsp *storvsp_new(struct vmbus_server *s, const struct storvsp_host *host,
                             const struct vmbus_guid *instance);
 /* The disk becomes the next logical unit; its number, or -1: no more. A guest that has opened the
