@@ -6,6 +6,7 @@
 #   fetch-guest.sh disk-modules cloud-amd64|amd64    those of AHCI, NVMe, SCSI and file systems
 #   fetch-guest.sh hyperv-modules cloud-amd64|amd64  those of VMBus devices, in order of loading
 #   fetch-guest.sh hyperv-daemons             hv_kvp_daemon, its loader and its libc
+#   fetch-guest.sh xen                        prints the path of a compressed Xen
 #   fetch-guest.sh busybox                    prints the path of a static busybox
 # Cache: $VITRINE_CACHE, else $XDG_CACHE_HOME/vitrine, else ~/.cache/vitrine. Exit 1: not available.
 set -u
@@ -131,8 +132,12 @@ hyperv-daemons)
         "$cache"/libc6/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
         "$cache"/libc6/lib/x86_64-linux-gnu/libc.so.6
     ;;
+xen)
+    download xen-hypervisor-4.17-amd64 || exit 1
+    ls "$cache"/xen-hypervisor-4.17-amd64/boot/xen-4.17-amd64.gz
+    ;;
 *)
-    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | hyperv-daemons | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | hyperv-daemons | xen | busybox" >&2
     exit 2
     ;;
 esac

@@ -3,9 +3,9 @@
  *
  * The image's kind is found by content: bzImage, ELF with multiboot 1 header, ELF with PVH note.
  * Every size and offset of the file is checked; a bad file is an error with id E-BOOT-*.
- * Low memory used: interrupt vectors and BIOS data below 0x500, 0x6000 GDT, 0x7000 boot information,
- * 0x9000-0xefff page tables, 0x10000 boot_params, 0x20000 command line; initrd and modules lie at
- * the top of the memory below 4 GiB.
+ * Low memory used: interrupt vectors and BIOS data below 0x500, 0x6000 GDT, 0x7000 boot
+ * information, 0x9000-0xefff page tables, 0x10000 boot_params, 0x20000 command line; initrd and
+ * modules lie at the top of the memory below 4 GiB.
  */
 #ifndef DEVICES_BOOT_BOOT_H
 #define DEVICES_BOOT_BOOT_H
