@@ -21,4 +21,25 @@ vmbus "VMBus of a stock kernel again" stop-after=6s ""
 same "two runs with VMBus give one hash" "$first" "$hash"
 vmbus "the oldest version, and two processors" stop-after=4s,cpus=2 "vmbus=max_version=0x20004" &&
     says 'Vmbus version:2.4' "DEVICE {57164f39-9115-4e78-ab55-382f3bd5422d} $bound"
+
+# a child that breaks every rule of the protocol: it loses its channels, its neighbour nothing
+[ -n "${GUEST_CC:-}" ] || { skip "a hostile client: no x86-64 compiler"; finish; exit; }
+(cd "$SRC" && $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static -mno-red-zone \
+    -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+    -I. -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 \
+    -Wl,-T,partitions/child/child.ld -o "$work/hostile.elf" tests/guest/hostile/vmbus.c \
+    partitions/child/lib.c partitions/child/trap.c vmbus/ring.c vmbus/client/client.c roms/ch_boot.S) ||
+    { not_ok "the hostile client builds"; exit 1; }
+hostile()
+{
+    expect "$1" 0 "$VITRINE" run --headless --consoles=all --hash --timeout=120s \
+        --vm "name=bad,memory=16M,kernel=$work/hostile.elf" \
+        --vm "name=good,memory=16M,kernel=$BUILD/roms/child.elf" &&
+        says 'bad. hostile: .* messages' 'vmbus: bad: .* no more about this guest' \
+            'good. .* checks: .* ok, 0 failed' && hash=$(sed -n 's/^state-hash //p' "$work/out")
+}
+hostile "a hostile client beside a tiny child"
+first=$hash
+hostile "the hostile client again"
+same "two runs with a hostile client give one hash" "$first" "$hash"
 finish

@@ -117,6 +117,19 @@ START_TEST(the_guests_choice_must_be_one_of_the_offered)
 }
 END_TEST
 
+START_TEST(a_guest_that_never_agrees_is_not_complained_about_for_ever)
+{
+    static const uint16_t none[8] = {0};
+    struct ic ic = fresh(&ic_kvp);
+    for (unsigned i = 0; i < 100; i++) {
+        ic_opened(&ic);
+        answer_with(&ic, none, 16, 0, 0);
+        ck_assert_uint_eq(ic.state, IC_FAILED);
+    }
+    ck_assert_uint_eq(seen.lines, 4);
+}
+END_TEST
+
 START_TEST(short_and_foreign_messages_do_no_harm)
 {
     for (uint32_t size = 0; size < 80; size++) {
@@ -314,6 +327,7 @@ START_TEST(kvp_survives_a_daemon_that_lies)
 END_TEST
 
 SUITE("rt_ic", the_first_message_offers_all_versions, the_guests_choice_must_be_one_of_the_offered,
+      a_guest_that_never_agrees_is_not_complained_about_for_ever,
       short_and_foreign_messages_do_no_harm, heartbeats_go_every_two_seconds_and_count,
       a_guest_without_pulse_is_lost_once_and_found_again, shutdown_is_asked_in_full_length,
       time_is_set_once_then_sampled, kvp_tells_the_name_then_asks_item_by_item,

@@ -5,7 +5,8 @@
 #include "partitions/root/vmwp/ic.h"
 #include "partitions/root/lib/rt_lib.h"
 
-#define VERSIONS_MAX 8u
+#define VERSIONS_MAX  8u
+#define FAILURES_SAID 4u
 
 static const struct vmbus_ic_version frameworks[] = {{3, 0}, {1, 0}};
 
@@ -57,7 +58,8 @@ static void ic_fail(struct ic *ic, const char *why)
 {
     ic->state = IC_FAILED;
     ic->due = IC_NEVER;
-    ic->say(ic->ctx, ic, why);
+    if (ic->failures++ < FAILURES_SAID)
+        ic->say(ic->ctx, ic, why);
 }
 
 static bool is_one_of(struct vmbus_ic_version v, const struct vmbus_ic_version *list, unsigned n)

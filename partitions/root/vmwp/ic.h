@@ -50,8 +50,9 @@ struct ic {
     enum ic_state state;
     struct vmbus_ic_version framework, version;
     uint8_t transaction;
-    uint64_t due;   /* when tick() is wanted */
-    uint64_t asked; /* requests since the channel was opened */
+    unsigned failures; /* since the VM's start; after some no more is said */
+    uint64_t due;      /* when tick() is wanted */
+    uint64_t asked;    /* requests since the channel was opened */
     /* heartbeat */
     uint64_t answers;  /* how many of them have their answer */
     uint64_t sequence; /* answers in all */

@@ -21,6 +21,7 @@ static struct kvp kvp = {.host_key = "VirtualMachineName"};
 static struct chan channel[RT_ICS];
 static uint64_t stop_due = RT_NEVER; /* ask the guest then */
 static bool stop_restarts;
+static bool is_paused;
 
 static bool ics_send(void *ctx, struct ic *ic, const void *data, uint32_t size)
 {
@@ -107,8 +108,20 @@ void ics_stop(bool restart)
     u_log("shutdown: the guest can't be asked: it has not opened the channel");
 }
 
+void ics_pause(bool paused)
+{
+    is_paused = paused;
+    for (unsigned i = 0; i < RT_ICS && !paused; i++) {
+        ics[i].answers = ics[i].asked;
+        if (ics[i].due != IC_NEVER)
+            ics[i].due = u_now();
+    }
+}
+
 void ics_timers(void)
 {
+    if (is_paused)
+        return;
     for (unsigned i = 0; i < RT_ICS; i++)
         ic_tick(&ics[i], u_now());
     ics_publish();
@@ -122,6 +135,8 @@ void ics_timers(void)
 uint64_t ics_deadline(void)
 {
     uint64_t t = stop_due;
+    if (is_paused)
+        return RT_NEVER;
     for (unsigned i = 0; i < RT_ICS; i++)
         if (ics[i].due < t)
             t = ics[i].due;

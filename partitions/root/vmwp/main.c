@@ -197,6 +197,7 @@ static void vm_pause(const uint8_t *data)
         struct hv_reg_assoc suspend = {HV_REG_EXPLICIT_SUSPEND, {0}, {.q = {pause, 0}}};
         u_call(SYS_VP_REGS, vm.part, i, (uint64_t)&suspend, 1);
     }
+    ics_pause(pause);
     vm_state(pause ? RT_VM_PAUSED : RT_VM_RUNNING);
 }
 
