@@ -7,7 +7,7 @@
 #include "partitions/root/vmwp/vmwp.h"
 #include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ics.h"
-#include "partitions/root/vmwp/skbd.h"
+#include "partitions/root/vmwp/keyboard.h"
 
 #define DEFAULT_MEMORY_MIB 256
 #define MIB_SHIFT          20
@@ -91,54 +91,6 @@ static void vm_configure(const char *args)
     rt_option(args, "append", vm.append, sizeof(vm.append));
 }
 
-/* ---- synthetic keyboard ---- */
-static struct skbd keyboard;
-
-static bool keyboard_send(void *ctx, const void *data, uint32_t size)
-{
-    return chan_send(ctx, data, size);
-}
-
-static void keyboard_reset(void *ctx)
-{
-    (void)ctx;
-    skbd_reset(&keyboard);
-}
-
-static void keyboard_writable(void *ctx)
-{
-    (void)ctx;
-    skbd_flush(&keyboard);
-}
-
-static void keyboard_packet(void *ctx, const uint8_t *data, uint32_t size)
-{
-    (void)ctx;
-    skbd_receive(&keyboard, data, size);
-}
-
-static bool keyboard_offer(void)
-{
-    static const struct vmbus_guid class_id = VMBUS_CLASS_KEYBOARD,
-                                   instance_id = VMBUS_KEYBOARD_INSTANCE;
-    static struct chan c = {.opened = keyboard_reset,
-                            .closed = keyboard_reset,
-                            .writable = keyboard_writable,
-                            .packet = keyboard_packet};
-    keyboard.send = keyboard_send;
-    keyboard.ctx = &c;
-    return chan_offer(&c, &class_id, &instance_id, VMBUS_OFFER_ENUMERATE);
-}
-
-static void vm_type(const struct rt_msg *m)
-{
-    const bool all = m->type == RT_MSG_VM_TYPE ? skbd_type(&keyboard, m->data, m->length)
-                                               : skbd_scancodes(&keyboard, m->data, m->length);
-    if (!all)
-        u_log("keyboard: keys are lost: %s",
-              keyboard.ready ? "the guest does not take them" : "the guest has no driver for it");
-}
-
 static void vm_attach_disks(void)
 {
     for (unsigned i = 0; i < vm.disks; i++) {
@@ -212,7 +164,7 @@ static void vm_message(const struct rt_msg *m)
     else if (m->type == RT_MSG_VM_PAUSE)
         vm_pause(m->data);
     else if (m->type == RT_MSG_VM_TYPE || m->type == RT_MSG_VM_SCANCODES)
-        vm_type(m);
+        keyboard_keys(m);
     else if (m->type == RT_MSG_VM_NMI)
         u_call(SYS_ASSERT, vm.part, HV_INTERRUPT_NMI, 0, 0);
 }
