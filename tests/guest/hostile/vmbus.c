@@ -1,9 +1,9 @@
 /*
- * A child that does to VMBus what it should not: messages of any bytes and of bytes that nearly make
- * sense, rings with other indexes and packets than it agreed to, signals for channels it has not, and
- * honest steps in between that make the others matter. That the root and the neighbours are unharmed
- * is for the caller to see. Links with lib.c, trap.c and the boot stub of partitions/child, and with
- * the client of vmbus/.
+ * A child that does to VMBus what it should not: messages of any bytes and of bytes that nearly
+ * make sense, rings with other indexes and packets than it agreed to, signals for channels it has
+ * not, and honest steps in between that make the others matter. That the root and the neighbours
+ * are unharmed is for the caller to see. Links with lib.c, trap.c and the boot stub of
+ * partitions/child, and with the client of vmbus/.
  */
 #include "partitions/child/ch.h"
 #include "vmbus/client/client.h"
