@@ -181,6 +181,12 @@ static long long number_of(const json_t *v, const char *key)
     return (long long)json_integer_value(json_object_get(v, key));
 }
 
+/* Msvm_SummaryInformation.Heartbeat */
+static const char *heart(long long status)
+{
+    return status == 2 ? "ok" : status == 13 ? "lost" : "-";
+}
+
 static int list(struct client *c, const char *vm, struct err *err)
 {
     json_t *const all = query(c, "Msvm_SummaryInformation", vm, err), *v;
@@ -191,12 +197,13 @@ static int list(struct client *c, const char *vm, struct err *err)
     if (opt_text(c->o, OPT_ID_JSON)) {
         print_json(all);
     } else {
-        printf("%-20s %-10s %4s %8s %10s  %s\n", "NAME", "STATE", "CPUS", "MEMORY", "UP", "ENDED");
+        printf("%-20s %-10s %4s %8s %10s  %-5s %s\n", "NAME", "STATE", "CPUS", "MEMORY", "UP",
+               "HEART", "ENDED");
         json_array_foreach(all, i, v)
-            printf("%-20s %-10s %4lld %7lldM %9.1fs  %s\n", text_of(v, "ElementName"),
+            printf("%-20s %-10s %4lld %7lldM %9.1fs  %-5s %s\n", text_of(v, "ElementName"),
                    text_of(v, "StatusDescriptions"), number_of(v, "NumberOfProcessors"),
                    number_of(v, "MemoryUsage"), (double)number_of(v, "UpTime") / 1000.0,
-                   text_of(v, "LastEnd"));
+                   heart(number_of(v, "Heartbeat")), text_of(v, "LastEnd"));
     }
     json_decref(all);
     return 0;

@@ -170,6 +170,11 @@ START_TEST(heartbeats_go_every_two_seconds_and_count)
     ck_assert_uint_eq(seen.lines, 1);
     ic_closed(&ic);
     ck_assert_uint_eq(ic.due, IC_NEVER);
+    ck_assert(ic.lost);
+    agree(&ic, 3, 0, 0);
+    ck_assert(!ic.lost);
+    ic_closed(&ic); /* before it has answered */
+    ck_assert(!ic.lost);
 }
 END_TEST
 

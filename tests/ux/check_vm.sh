@@ -116,6 +116,8 @@ if [ $i -lt 50 ]; then ok "the synthetic keyboard types"; else not_ok "the synth
 vm "keys without text" 2 type a
 vm "those of a VM that is not there" 1 ic b
 says 'there is no VM b'
+vm "its heart in the list" 0 ls a
+has '^a  *running .* ok'
 vm "pause" 0 pause a
 vm "it is paused" 0 ls a
 has paused

@@ -90,6 +90,28 @@ static void computer_system(struct rt_json_out *o, const struct vm *v)
     put_number(o, "ProcessID", v->state == RT_VM_OFF ? 0 : v->process);
 }
 
+/* CIM_ManagedSystemElement.OperationalStatus of an integration component, and its words */
+static const struct {
+    uint16_t status;
+    const char *text;
+} ic_status[] = {[RT_IC_NO_CONTACT] = {12, "No Contact"},
+                 [RT_IC_OK] = {2, "OK"},
+                 [RT_IC_LOST] = {13, "Lost Communication"},
+                 [RT_IC_FAILED] = {6, "Error"}};
+
+static enum rt_ic_status status_of(const struct vm *v, enum rt_ic ic)
+{
+    return v->state == RT_VM_OFF ? RT_IC_NO_CONTACT : v->ic[ic];
+}
+
+static void component(struct rt_json_out *o, const struct vm *v, enum rt_ic ic)
+{
+    const enum rt_ic_status s = status_of(v, ic);
+    put_text(o, "ElementName", v->name);
+    put_number(o, "OperationalStatus", ic_status[s].status);
+    put_text(o, "StatusDescriptions", ic_status[s].text);
+}
+
 static void summary(struct rt_json_out *o, const struct vm *v)
 {
     put_text(o, "ElementName", v->name);
@@ -99,6 +121,7 @@ static void summary(struct rt_json_out *o, const struct vm *v)
     put_number(o, "MemoryUsage",
                v->state == RT_VM_OFF ? 0 : setting(v, "memory", VM_MEMORY_PRESET));
     put_number(o, "UpTime", up_time_ms(v));
+    put_number(o, "Heartbeat", ic_status[status_of(v, RT_IC_HEARTBEAT)].status);
     put_text(o, "LastEnd", vm_end_name(v));
 }
 
@@ -113,22 +136,6 @@ static void processor_settings(struct rt_json_out *o, const struct vm *v)
 {
     put_text(o, "ElementName", v->name);
     put_number(o, "VirtualQuantity", setting(v, "cpus", VM_CPUS_PRESET));
-}
-
-/* CIM_ManagedSystemElement.OperationalStatus and its words */
-static void component(struct rt_json_out *o, const struct vm *v, enum rt_ic ic)
-{
-    static const struct {
-        uint16_t status;
-        const char *text;
-    } status[] = {[RT_IC_NO_CONTACT] = {12, "No Contact"},
-                  [RT_IC_OK] = {2, "OK"},
-                  [RT_IC_LOST] = {13, "Lost Communication"},
-                  [RT_IC_FAILED] = {6, "Error"}};
-    const enum rt_ic_status s = v->state == RT_VM_OFF ? RT_IC_NO_CONTACT : v->ic[ic];
-    put_text(o, "ElementName", v->name);
-    put_number(o, "OperationalStatus", status[s].status);
-    put_text(o, "StatusDescriptions", status[s].text);
 }
 
 static void heartbeat(struct rt_json_out *o, const struct vm *v)

@@ -52,6 +52,7 @@ void ic_closed(struct ic *ic)
 {
     ic->state = IC_CLOSED;
     ic->due = IC_NEVER;
+    ic->lost = ic->sequence != 0; /* e.g. Linux leaves VMBus when it panics */
 }
 
 static void ic_fail(struct ic *ic, const char *why)

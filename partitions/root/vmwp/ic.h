@@ -56,7 +56,7 @@ struct ic {
     /* heartbeat */
     uint64_t answers;  /* how many of them have their answer */
     uint64_t sequence; /* answers in all */
-    bool lost;         /* the guest does not answer */
+    bool lost;         /* the guest has answered, and does so no more */
     struct kvp *kvp;   /* of ic_kvp, never 0 there */
     /* time sync */
     bool synced; /* the clock was set */

@@ -63,9 +63,9 @@ static void ics_publish(void)
     static uint32_t published[RT_ICS]; /* RT_IC_NO_CONTACT */
     for (uint32_t i = 0; i < RT_ICS; i++) {
         const struct rt_vm_ic news = {i, ics[i].state == IC_FAILED  ? RT_IC_FAILED
-                                         : ics[i].state != IC_READY ? RT_IC_NO_CONTACT
                                          : ics[i].lost              ? RT_IC_LOST
-                                                                    : RT_IC_OK};
+                                         : ics[i].state == IC_READY ? RT_IC_OK
+                                                                    : RT_IC_NO_CONTACT};
         if (news.status != published[i] && !u_send(U_PARENT, RT_MSG_VM_IC, &news, sizeof(news)))
             published[i] = news.status;
     }
