@@ -277,7 +277,8 @@ static void execute(struct storvsp_command *k, const struct vmbus_packet *p)
                                                       : SCSI_DATA_IN;
     c->length = has_data ? srb->transfer : 0;
     k->gpas = has_data ? p->segs : 0;
-    memcpy(k->gpa, p->seg, k->gpas * sizeof(k->gpa[0]));
+    for (unsigned i = 0; i < k->gpas; i++)
+        k->gpa[i] = p->seg[i];
     v->at_target++;
     scsi_execute(&v->target, srb->path || srb->target ? SCSI_LUNS : srb->lun, c);
 }
