@@ -1,6 +1,6 @@
 #!/bin/sh
 # A Debian 12 system made with debootstrap, once:
-#   fetch-debian.sh          prints the folder that has it
+#   fetch-debian.sh [PACKAGE...]   prints the folder that has it, with these packages more
 # The folder holds disk.raw (MBR, one ext4 partition at 1 MiB, with GRUB for a BIOS if grub-pc-bin is
 # installed), and vmlinuz and initrd.img as they lie on that disk. The system: minbase with systemd,
 # the stock linux-image-amd64 and its own initramfs, systemd-networkd (DHCP on every card), busybox;
@@ -11,6 +11,9 @@ set -u
 cache=${VITRINE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vitrine}
 dir=$cache/debian-12
 packages=systemd-sysv,udev,dbus,login,kmod,iproute2,e2fsprogs,logsave,busybox,initramfs-tools,linux-image-amd64
+for package do
+    dir=$dir-$package packages=$packages,$package
+done
 
 say() { echo "fetch-debian: $*" >&2; }
 
@@ -35,11 +38,17 @@ set_up()
 # Partition and, if possible, boot loader: sector 0 and the gap before the partition.
 make_disk()
 {
-    blocks=$((1200 * 1024 / 4))
+    # a quarter free, 1200 MiB at least; in whole MiB
+    size=$(($(du -sm "$tmp/root" | cut -f1) * 4 / 3))
+    [ $size -ge 1200 ] || size=1200
+    blocks=$((size * 256)) sectors=$((size * 2048))
     mke2fs -q -t ext4 -b 4096 -L root -E offset=1048576 -d "$tmp/root" "$tmp/disk.raw" $blocks &&
-        truncate -s 1216M "$tmp/disk.raw" || return 1
-    # one active Linux partition: start 2048, 1200 MiB = 0x258000 sectors
-    printf '\200\0\0\0\203\0\0\0\0\10\0\0\0\200\45\0' |
+        truncate -s $((size + 16))M "$tmp/disk.raw" || return 1
+    # one active Linux partition: from sector 2048
+    length=$(printf '\\%o\\%o\\%o\\%o' $((sectors & 255)) $((sectors >> 8 & 255)) \
+        $((sectors >> 16 & 255)) $((sectors >> 24)))
+    # shellcheck disable=SC2059
+    printf "\\200\\0\\0\\0\\203\\0\\0\\0\\0\\10\\0\\0$length" |
         dd of="$tmp/disk.raw" conv=notrunc bs=1 seek=446 2>/dev/null
     printf '\125\252' | dd of="$tmp/disk.raw" conv=notrunc bs=1 seek=510 2>/dev/null
     if ! command -v grub-mkimage >/dev/null || [ ! -e /usr/lib/grub/i386-pc/boot.img ]; then
