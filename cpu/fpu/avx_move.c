@@ -425,6 +425,9 @@ static inline void gather(struct cpu *c, const struct insn *i, unsigned isize, u
     const unsigned count = len / (isize > size ? isize : size);
     union vreg *d = &c->xmm[i->d], *mask = &c->xmm[v];
     const union vreg index = c->xmm[i->x];
+    for (unsigned k = 0; k < count * size; k++)
+        mask->b[k] = mask->b[k / size * size + size - 1] >> 7 ? 0xff : 0;
+    memset(mask->b + count * size, 0, 32 - count * size);
     for (unsigned k = 0; k < count; k++) {
         if (mask->b[(k + 1) * size - 1] >> 7) {
             const int64_t n = isize == 8 ? (int64_t)index.q[k] : (int32_t)index.d[k];
@@ -434,7 +437,6 @@ static inline void gather(struct cpu *c, const struct insn *i, unsigned isize, u
         memset(mask->b + k * size, 0, size);
     }
     memset(d->b + count * size, 0, 32 - count * size);
-    memset(mask, 0, sizeof *mask);
 }
 
 OP(vgather_dd)

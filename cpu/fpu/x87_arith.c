@@ -342,7 +342,13 @@ void op_fscale(struct cpu *c, const struct insn *i)
         return;
     }
     struct fp_env e = x87_env(f);
-    struct fpw w = scale(&e, fp_from_f80(x87_get(f, 0)), fp_from_f80(x87_get(f, 1)));
+    const struct fp by = fp_from_f80(x87_get(f, 1));
+    struct fpw w = scale(&e, fp_from_f80(x87_get(f, 0)), by);
+    /* by zero: a tiny number stays as it is, without underflow (Intel's processors do so) */
+    if (by.cls == FC_ZERO && w.cls == FC_NUM && w.exp < -16382) {
+        x87_finish(c, i, &e);
+        return;
+    }
     /* massive overflow or underflow: beyond the wrapped exponent (SDM 1 8.5.4, 8.5.5) */
     if (w.cls == FC_NUM && w.exp > 16383 + 24576 && !(e.masked & FX_O)) {
         w.cls = FC_INF;

@@ -250,6 +250,8 @@ static void choose_prefixes(struct gen *g)
     }
     if (chance(&g->r, 60))
         g->rex = (uint8_t)(0x40 | below(&g->r, 8) | (chance(&g->r, 45) ? 8 : 0));
+    if (differ_of(row) & DF_NO_B)
+        g->rex &= ~1u;
     if (g->rex)
         put(g, g->rex, 1);
     if (row->attrs & A_BYTE)

@@ -65,6 +65,14 @@ enum {
     DF_VEX = 32768,    /* not with the wrong VEX.L or W */
     DF_NO66 = 32,      /* not with operand-size prefix */
     DF_WRAP = 65536,   /* element beyond 4 GiB of a 32-bit address: CR2 may have wrapped */
+    DF_NAN = 1 << 17,  /* of several NaNs any */
+    DF_NO_B = 1 << 23, /* not with REX.B */
+    /* When a fault is raised, free are: */
+    DF_FAULT_FPU = 1 << 18,   /* x87 state and MXCSR */
+    DF_FAULT_FLAGS = 1 << 19, /* arithmetic flags */
+    DF_FAULT_HIGH = 1 << 20,  /* upper halves of RCX, RSI, RDI with 32-bit addresses; and if ECX = 0 */
+    DF_FAULT_MASK = 1 << 21,  /* the register named by VEX.vvvv, upper half of the other */
+    DF_NO_STORE = 1 << 22,    /* an unmasked x87 exception may keep a store from memory's faults */
 };
 struct differ {
     const char *sem, *mnemonic, *reason;
