@@ -3,7 +3,7 @@
 . "$SRC/tests/lib/sh.sh"
 [ -z "$CROSS" ] || { skip "fuzz targets: too slow under emulation"; exit 0; }
 cd "$work" || exit 1
-for row in boot:1500 decode:4000 devices:300 gdb:400 guest:600 options:4000 storvsp:1000 vmbus:1500 \
+for row in boot:1500 decode:4000 devices:300 gdb:400 guest:600 netvsp:800 options:4000 storvsp:1000 vmbus:1500 \
     vmx:600; do
     expect "fuzz ${row%:*}" 0 "$BUILD/obj/tests/fuzz/fuzz" "${row%:*}" --runs="${row#*:}"
 done

@@ -22,8 +22,8 @@
 #define SEEDS_MAX    16
 
 static const struct fuzz_target *const targets[] = {
-    &fuzz_boot,    &fuzz_decode,  &fuzz_devices, &fuzz_gdb, &fuzz_guest,
-    &fuzz_options, &fuzz_storvsp, &fuzz_vmbus,   &fuzz_vmx,
+    &fuzz_boot,   &fuzz_decode,  &fuzz_devices, &fuzz_gdb,   &fuzz_guest,
+    &fuzz_netvsp, &fuzz_options, &fuzz_storvsp, &fuzz_vmbus, &fuzz_vmx,
 };
 #define TARGETS (sizeof targets / sizeof targets[0])
 

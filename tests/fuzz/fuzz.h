@@ -23,7 +23,7 @@ struct fuzz_target {
 };
 
 extern const struct fuzz_target fuzz_boot, fuzz_decode, fuzz_devices, fuzz_gdb, fuzz_guest,
-    fuzz_options, fuzz_storvsp, fuzz_vmbus, fuzz_vmx;
+    fuzz_netvsp, fuzz_options, fuzz_storvsp, fuzz_vmbus, fuzz_vmx;
 
 /* Bytes of the input as numbers; zeros after its end. */
 struct fuzz_reader {
