@@ -32,6 +32,10 @@ struct vm_spec {
     const char *disk[VM_DISKS];
     unsigned nsid[VM_DISKS]; /* their namespaces on the machine's NVMe controller */
     unsigned disks;
+    bool net, net_user; /* a card on the switch; the machine wants a user network */
+    bool has_mac;
+    uint8_t mac[6];
+    unsigned vlan; /* 0: untagged */
     char *copy;
 };
 
@@ -78,6 +82,8 @@ enum image_kind image_kind_of_file(const char *path);
 /* Parse one --vm value; vm_spec_free takes it back, also after an error. */
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err);
 void vm_spec_free(struct vm_spec *vm);
+/* A --vm says net=user. Malformed ones do not count: images_prepare tells of them. */
+bool vms_want_user_net(const struct options *o);
 
 /* vms.cpio from the specifications (reads the kernels and initrds). */
 int vms_build(struct cpio *out, const struct vm_spec *vm, unsigned count, bool stay,

@@ -72,7 +72,7 @@ int net_parse_forward(struct net_forward *f, const char *text, struct err *err)
                          "udp:ADDRESS:HOSTPORT:GUESTPORT");
 }
 
-static int parse_mac(uint8_t mac[6], const char *text, struct err *err)
+int net_parse_mac(uint8_t mac[6], const char *text, struct err *err)
 {
     unsigned v[6];
     char rest;
@@ -120,7 +120,7 @@ static int set_key(struct spec *s, const char *key, const char *value, struct er
 {
     uint64_t number;
     if (strcmp(key, "mac") == 0)
-        return parse_mac(s->card->mac, value, err);
+        return net_parse_mac(s->card->mac, value, err);
     if (strcmp(key, "mtu") == 0) {
         if (value_parse_count(value, &number) < 0 || number < NET_MTU_MIN || number > NET_MTU)
             return err_set(err, "E-CLI-002", -EINVAL, "mtu=%s: %d to %d", value, NET_MTU_MIN,
@@ -236,12 +236,13 @@ static int open_card(struct net *n, unsigned machine, const struct options *o, c
 }
 
 int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struct options *o,
-             struct err *err)
+             bool wants_user, struct err *err)
 {
     const char *const path = opt_text(o, OPT_ID_PCAP), *text;
+    const bool has_cards = opt_list(o, OPT_ID_NET, 0) != NULL;
     memset(n, 0, sizeof *n);
     n->hubs = hubs;
-    if (path && !opt_list(o, OPT_ID_NET, 0)) {
+    if (path && !has_cards && !wants_user) {
         err_set(err, "E-CLI-004", -EINVAL, "--pcap without a network");
         return err_hint(err, "add --net user or --net hub:NAME");
     }
@@ -251,6 +252,8 @@ int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struc
         if (open_card(n, machine, o, text, err) < 0)
             return err->code;
     }
+    if (!has_cards && wants_user && open_card(n, machine, o, "user", err) < 0)
+        return err->code;
     if (opt_list(o, OPT_ID_FORWARD, 0) && !n->has_outside) {
         err_set(err, "E-CLI-004", -EINVAL, "--forward without a user network");
         return err_hint(err, "add --net user");

@@ -31,10 +31,10 @@ struct net {
     bool live; /* something may come from there, since the last poll */
 };
 
-/* `machine` counts the machines of a run from 0, for their addresses. 0 or -errno with *err. What
- * was opened stays in *n for net_close in either case. */
+/* `machine` counts the machines of a run from 0, for their addresses. wants_user: without --net, as
+ * --net user. 0 or -errno with *err. What was opened stays in *n for net_close in either case. */
 int net_open(struct net *n, struct net_hubs *hubs, unsigned machine, const struct options *o,
-             struct err *err);
+             bool wants_user, struct err *err);
 /* After the machine is gone. */
 void net_close(struct net *n);
 void net_free_hubs(struct net_hubs *hubs); /* after the networks of all machines */
@@ -44,8 +44,9 @@ void net_free_hubs(struct net_hubs *hubs); /* after the networks of all machines
 #define NET_POLL_MORE 64
 unsigned net_poll(struct net *n, struct pollfd *more, unsigned more_count, int ms);
 
-/* "tcp:2222:22", "udp:127.0.0.1:5353:53", or as QEMU has it, "tcp:127.0.0.1:2222-10.0.2.15:22".
- * 0 or -EINVAL with *err. */
+/* These give 0, or -EINVAL with *err. */
+int net_parse_mac(uint8_t mac[6], const char *text, struct err *err); /* "52:56:54:00:00:10" */
+/* "tcp:2222:22", "udp:127.0.0.1:5353:53", or as QEMU has it, "tcp:127.0.0.1:2222-10.0.2.15:22" */
 int net_parse_forward(struct net_forward *f, const char *text, struct err *err);
 
 #endif

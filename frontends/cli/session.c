@@ -281,7 +281,7 @@ int session_open(struct session *s, struct err *err)
     const char *typed = opt_text(&s->o, OPT_ID_INPUT);
 
     if (set_log(opt_text(&s->o, OPT_ID_LOG), err) < 0 ||
-        net_open(&s->net, s->hubs, s->index, &s->o, err) < 0 ||
+        net_open(&s->net, s->hubs, s->index, &s->o, vms_want_user_net(&s->o), err) < 0 ||
         images_prepare(&s->images, &s->o, &s->config, err) < 0)
         return err->code;
     if (typed && file_read(&s->typed, typed, INPUT_LIMIT, err) < 0)

@@ -2,7 +2,7 @@
  * Children of the stack: --vm specifications, and the archive vms.cpio that hands them to the root
  * partition (etc/vms.conf and the files it names).
  *
- * Not modelled: net= (no netvsp in this stage): refused, not ignored.
+ * Not modelled: more than one network card of a child.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -11,17 +11,19 @@
 #include <string.h>
 
 #include "frontends/cli/images.h"
+#include "frontends/cli/net.h"
 
 #define VM_MEMORY_DEFAULT (512ull << 20)
 #define VM_MEMORY_MIN     (16ull << 20)
 #define VM_MEMORY_MAX     (64ull << 30)
 #define VM_CPUS_MAX       4
+#define VM_VLAN_MAX       4094
 #define FILE_LIMIT        (1ull << 30)
 
 #define NS_PER_MS 1000000u
 
-static const char *const vm_keys[] = {"name",   "memory", "cpus",       "kernel", "initrd",
-                                      "append", "disk",   "stop-after", NULL};
+static const char *const vm_keys[] = {"name", "memory",     "cpus", "kernel", "initrd", "append",
+                                      "disk", "stop-after", "net",  "mac",    "vlan",   NULL};
 
 static const char *get_vm_key(size_t i)
 {
@@ -63,6 +65,27 @@ static int add_disk(struct vm_spec *vm, const char *value, struct err *err)
     return 0;
 }
 
+static int set_net(struct vm_spec *vm, const char *value, struct err *err)
+{
+    vm->net_user = strcmp(value, "user") == 0;
+    vm->net = vm->net_user || strcmp(value, "switch") == 0;
+    if (vm->net || strcmp(value, "none") == 0)
+        return 0;
+    err_set(err, "E-CLI-002", -EINVAL, "net=%s is no network of a VM", value);
+    return err_hint(err,
+                    "switch (the machine's --net cards lead on), user (--net user, if there is "
+                    "no --net) or none");
+}
+
+static int set_vlan(struct vm_spec *vm, const char *value, struct err *err)
+{
+    uint64_t number;
+    if (value_parse_count(value, &number) < 0 || number < 1 || number > VM_VLAN_MAX)
+        return err_set(err, "E-CLI-002", -EINVAL, "vlan=%s: 1 to %d", value, VM_VLAN_MAX);
+    vm->vlan = (unsigned)number;
+    return 0;
+}
+
 static int set_key(struct vm_spec *vm, const char *key, const char *value, struct err *err)
 {
     uint64_t number;
@@ -99,11 +122,19 @@ static int set_key(struct vm_spec *vm, const char *key, const char *value, struc
     if (strcmp(key, "disk") == 0)
         return add_disk(vm, value, err);
     if (strcmp(key, "net") == 0)
-        return err_set(err, "E-CLI-007", -EINVAL, "%s= is not part of this build", key);
+        return set_net(vm, value, err);
+    if (strcmp(key, "mac") == 0) {
+        vm->has_mac = true;
+        return net_parse_mac(vm->mac, value, err);
+    }
+    if (strcmp(key, "vlan") == 0)
+        return set_vlan(vm, value, err);
     err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
     const char *near = text_nearest(key, get_vm_key);
     return near ? err_hint(err, "did you mean %s=?", near)
-                : err_hint(err, "keys: name memory cpus kernel initrd append disk stop-after");
+                : err_hint(
+                      err,
+                      "keys: name memory cpus kernel initrd append disk net mac vlan stop-after");
 }
 
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err)
@@ -122,6 +153,8 @@ int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct e
         if (keyed_next(&at, &key, &value, false, err) < 0 || set_key(vm, key, value, err) < 0)
             return err_wrap(err, "--vm %s", text);
     }
+    if (!vm->net && (vm->has_mac || vm->vlan))
+        return err_set(err, "E-CLI-004", -EINVAL, "--vm %s: mac= and vlan= without net=", text);
     if (!vm->kernel || !*vm->kernel) {
         err_set(err, "E-CLI-003", -EINVAL, "--vm %s: kernel= is missing", text);
         return err_hint(err, "--vm name=%s,kernel=/boot/vmlinuz,...", vm->name);
@@ -133,6 +166,20 @@ void vm_spec_free(struct vm_spec *vm)
 {
     free(vm->copy);
     vm->copy = NULL;
+}
+
+bool vms_want_user_net(const struct options *o)
+{
+    bool wants = false;
+    const char *text;
+    for (unsigned i = 0; (text = opt_list(o, OPT_ID_VM, i)); i++) {
+        struct vm_spec vm;
+        struct err ignored;
+        err_clear(&ignored);
+        wants |= vm_spec_parse(&vm, text, i, &ignored) == 0 && vm.net_user;
+        vm_spec_free(&vm);
+    }
+    return wants;
 }
 
 /* A bzImage says how long it is (Linux boot protocol: setup_sects, syssize). */
@@ -198,6 +245,19 @@ static int add_file(struct cpio *out, const struct vm_spec *vm, unsigned index, 
     return 0;
 }
 
+static size_t put_net(const struct vm_spec *vm, char *to, size_t size)
+{
+    size_t n = 0;
+    if (!vm->net)
+        return 0;
+    n += (size_t)snprintf(to, size, " net=switch");
+    for (unsigned i = 0; i < 6 && vm->has_mac; i++)
+        n += (size_t)snprintf(to + n, size - n, "%s%02x", i ? ":" : " mac=", vm->mac[i]);
+    if (vm->vlan)
+        n += (size_t)snprintf(to + n, size - n, " vlan=%u", vm->vlan);
+    return n;
+}
+
 static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *line, size_t size,
                   uint64_t *image_bytes, struct err *err)
 {
@@ -220,6 +280,7 @@ static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *
                               (unsigned long long)(vm[i].stop_after / NS_PER_MS));
     for (unsigned j = 0; j < vm[i].disks; j++)
         n += (size_t)snprintf(line + n, size - n, "%s%u", j ? "," : " disks=", vm[i].nsid[j]);
+    n += put_net(&vm[i], line + n, size - n);
     n += (size_t)snprintf(line + n, size - n, " append=\"%s\"\n", vm[i].append);
     if (n >= size)
         return err_set(err, "E-CLI-002", -EINVAL, "--vm %s: too long", vm[i].name);

@@ -180,6 +180,23 @@ START_TEST(a_vm_has_up_to_16_disks)
 }
 END_TEST
 
+START_TEST(a_vm_has_a_card_on_the_switch)
+{
+    struct vm_spec vm;
+    ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,net=switch,mac=2:0:0:0:0:a,vlan=7", 0, &err), 0);
+    ck_assert(vm.net && !vm.net_user && vm.has_mac);
+    ck_assert_mem_eq(vm.mac, "\2\0\0\0\0\x0a", 6);
+    ck_assert_uint_eq(vm.vlan, 7);
+    vm_spec_free(&vm);
+    ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,net=user", 0, &err), 0);
+    ck_assert(vm.net && vm.net_user && !vm.has_mac && !vm.vlan);
+    vm_spec_free(&vm);
+    ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,net=none", 0, &err), 0);
+    ck_assert(!vm.net && !vm.net_user);
+    vm_spec_free(&vm);
+}
+END_TEST
+
 START_TEST(a_bad_vm_specification_is_refused)
 {
     static const char *const bad[] = {"",
@@ -192,7 +209,12 @@ START_TEST(a_bad_vm_specification_is_refused)
                                       "kernel=k,kernl=x",
                                       "kernel=k,append='x",
                                       "kernel=k,disk=",
-                                      "kernel=k,net=user",
+                                      "kernel=k,net=nat",
+                                      "kernel=k,net=switch,vlan=0",
+                                      "kernel=k,net=switch,vlan=4095",
+                                      "kernel=k,net=switch,mac=01:0:0:0:0:1",
+                                      "kernel=k,mac=2:0:0:0:0:1",
+                                      "kernel=k,net=none,vlan=2",
                                       "k",
                                       "kernel=k,name=",
                                       "kernel=k,append=a\"b"};
@@ -254,7 +276,7 @@ START_TEST(networks_become_cards)
     static struct net n;
     static struct net_hubs hubs;
     ck_assert_int_eq(parse('r', "--net none,mac=02:0:0:0:0:9,mtu=1400 --net hub:a --net hub:a"), 0);
-    ck_assert_int_eq(net_open(&n, &hubs, 0, &o, &err), 0);
+    ck_assert_int_eq(net_open(&n, &hubs, 0, &o, false, &err), 0);
     ck_assert_uint_eq(n.count, 3);
     ck_assert_ptr_null(n.card[0].backend);
     ck_assert_mem_eq(n.card[0].mac, "\2\0\0\0\0\x09", 6);
@@ -279,7 +301,7 @@ START_TEST(networks_become_cards)
                                       "--net none,pcap="};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(parse('r', bad[i]), 0);
-        ck_assert_msg(net_open(&n, &hubs, 0, &o, &err) < 0, "'%s' was taken", bad[i]);
+        ck_assert_msg(net_open(&n, &hubs, 0, &o, false, &err) < 0, "'%s' was taken", bad[i]);
         ck_assert(err_is_set(&err));
         net_close(&n);
         net_free_hubs(&hubs);
@@ -292,8 +314,8 @@ START_TEST(machines_share_hubs_and_differ_in_addresses)
     static struct net a, b;
     static struct net_hubs hubs;
     ck_assert_int_eq(parse('r', "--net hub:lan"), 0);
-    ck_assert_int_eq(net_open(&a, &hubs, 0, &o, &err), 0);
-    ck_assert_int_eq(net_open(&b, &hubs, 1, &o, &err), 0);
+    ck_assert_int_eq(net_open(&a, &hubs, 0, &o, false, &err), 0);
+    ck_assert_int_eq(net_open(&b, &hubs, 1, &o, false, &err), 0);
     ck_assert(hubs.hub[0].hub && !hubs.hub[1].hub);
     ck_assert(a.card[0].backend != b.card[0].backend);
     ck_assert_mem_eq(a.card[0].mac, "\x52\x56\x54\0\0\1", 6);
@@ -402,6 +424,7 @@ int main(void)
     tcase_add_test(tc, every_option_has_a_unique_name_and_key);
     tcase_add_test(tc, a_vm_specification_keeps_quoted_commas);
     tcase_add_test(tc, a_vm_has_up_to_16_disks);
+    tcase_add_test(tc, a_vm_has_a_card_on_the_switch);
     tcase_add_test(tc, a_bad_vm_specification_is_refused);
     tcase_add_test(tc, repeatable_options_are_kept_apart);
     tcase_add_test(tc, forwarded_ports_are_parsed);

@@ -1,6 +1,6 @@
 /*
- * drv/drv.h: the root's drivers: COM1, PCI configuration space, virtio-console, and the named
- * consoles made of them.
+ * drv/drv.h: the root's drivers: COM1, PCI configuration space, NVMe, virtio-net,
+ * virtio-console, and the named consoles made of them.
  */
 #ifndef RT_DRV_H
 #define RT_DRV_H
@@ -39,6 +39,10 @@ struct blk_device;
 void nvme_init(void);
 struct blk_device *nvme_disk(uint32_t nsid); /* 0: no such namespace */
 void nvme_selftest(void);                    /* reads from each disk; a failure is a panic */
+
+/* ---- vnet.c ---- */
+struct net_port;
+struct net_port *vnet_init(void); /* the card as a port for the switch; 0: there is none */
 
 /* ---- vcons.c ---- */
 #define VCONS_PORTS 16

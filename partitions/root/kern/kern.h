@@ -37,6 +37,7 @@
 #define VEC_IRQ_BASE  0x30 /* + I/O APIC pin */
 #define VEC_MSI       0x50
 #define VEC_NVME      0x51
+#define VEC_NET       0x52
 #define VEC_TIMER     0xe0
 #define VEC_INTERCEPT 0xf3
 #define VEC_VMBUS     0xf2

@@ -3,6 +3,7 @@
  */
 #include "partitions/root/kern/kern.h"
 #include "partitions/root/drv/drv.h"
+#include "partitions/root/vid/bus.h"
 #include "partitions/root/vid/vid.h"
 #include "partitions/root/winhv/winhv.h"
 
@@ -46,6 +47,7 @@ void rt_main(uint64_t start_info)
     con_init();
     irq_off();
     nvme_init();
+    net_init();
     ramfs_init();
     char value[16];
     if (!winhv_present || rt_option(rt_boot.cmdline, "selftest", value, sizeof(value)))

@@ -25,6 +25,12 @@ struct vmbus_server *bus_server(struct part *p); /* 0: VMBus is off */
  * returns its logical unit number. -RT_ENODEV: no such namespace; -RT_EPERM: another has it. */
 int64_t stor_attach(struct part *p, uint64_t nsid);
 
+/* ---- net.c ---- */
+void net_init(void); /* the root's card, if there is one, into the switch */
+/* Gives the partition a network card on the switch: an address (its first byte the highest of 48
+ * bits), and a VLAN, 0: untagged. -RT_EPERM: another card has the address. */
+int64_t net_attach(struct part *p, uint64_t mac, uint64_t vlan);
+
 /* ---- uchan.c: channels whose VSP is the partition's process (sysabi.h) ---- */
 struct rt_channel_offer;
 int64_t uchan_offer(struct part *p, const struct rt_channel_offer *offer);

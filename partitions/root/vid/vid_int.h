@@ -40,6 +40,7 @@ struct part {
     struct vmbus_server *bus; /* 0: VMBus is off */
     struct queue *bus_queue;  /* news of the process's own channels */
     struct storvsp *stor;     /* its SCSI controller, 0: none yet */
+    struct netvsp *net;       /* its network card, 0: none */
     struct uchan *uchans;
     uint32_t next_uchan;
 };

@@ -4,7 +4,8 @@
  * process per VM, keeps their states, and powers the machine off when all VMs are off. Who asks it
  * for something comes through the management endpoint (rpc.c).
  *
- * Keys: name, memory (MiB), cpus, kernel, initrd, append, on-reset=restart|off, stop-after (ms).
+ * Keys: name, memory (MiB), cpus, kernel, initrd, append, disks (NVMe namespaces), net=switch|none,
+ * mac, vlan, on-reset=restart|off, stop-after (ms).
  * The worker gets the line as it is. Without definitions two tiny children run.
  */
 #include "partitions/root/vmms/vmms.h"

@@ -8,6 +8,7 @@
 #include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ics.h"
 #include "partitions/root/vmwp/keyboard.h"
+#include "partitions/root/vmwp/nic.h"
 
 #define DEFAULT_MEMORY_MIB 256
 #define MIB_SHIFT          20
@@ -86,6 +87,7 @@ static void vm_configure(const char *args)
     if (rt_option(args, "stop-after", text, sizeof(text)))
         vm.stop_after = rt_parse_u64(text) * MS_NS;
     vm_configure_disks(args);
+    nic_configure(args);
     rt_option(args, "kernel", vm.kernel, sizeof(vm.kernel));
     rt_option(args, "initrd", vm.initrd, sizeof(vm.initrd));
     rt_option(args, "append", vm.append, sizeof(vm.append));
@@ -126,6 +128,7 @@ static void vm_create(void)
     if (!ics_init() || !keyboard_offer())
         vm_check(-RT_ENOMEM, "VMBus");
     vm_attach_disks();
+    nic_attach();
     for (unsigned i = 0; i < vm.cpus; i++)
         vm_check(u_call3(SYS_VP_CREATE, vm.part, i, (uint64_t)&vm.run[i]), "VP");
 }
