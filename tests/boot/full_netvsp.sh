@@ -1,4 +1,5 @@
-# Children on the virtual switch: the same run twice; a server in a child behind a forwarded port.
+# Children on the virtual switch: the same run twice; what a frame costs; a server in a child behind a
+# forwarded port.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 . "$SRC/tests/boot/netvsp_lib.sh"
@@ -10,6 +11,29 @@ if pair "two children, one" switch first --net none && pair_is_well && one=$hash
     pair "two children, two" switch first --net none; then
     same "the same state after a second run" "$one" "$hash"
 fi
+
+# load STREAM PACKETS: instructions of all levels, intercepts of ports and memory, in $insns, $exits
+load()
+{
+    expect "$1 blocks of 64 KiB and $2 echoes" 0 "$VITRINE" stat --headless --timeout=280s --net none \
+        --vm "$(vm a switch "quiet stream=$1")" --vm "$(vm b switch "load stream=$1 packets=$2")"
+    insns=$(sed -n 's/^instructions *//p' "$work/out")
+    exits=$(sed -n 's|^ *I/O instruction *\([0-9]*\) .*|\1|p; s|^ *EPT violation *\([0-9]*\) .*|\1|p' "$work/out")
+}
+# under NAME COST LIMIT
+under()
+{
+    if [ "$2" -gt 1000 ] && [ "$2" -lt "$3" ]; then
+        ok "$1 costs under $3 instructions, all levels and both guests ($2)"
+    else
+        not_ok "$1 costs $2 instructions"
+    fi
+}
+load 0100 00500 && base=$insns quiet=$exits
+load 0500 00500 && under "64 KiB of a stream" $(((insns - base) / 400)) 800000
+same "a stream causes no port or memory intercepts" "$quiet" "$exits"
+load 0100 02500 && under "an echo of 1000 bytes" $(((insns - base) / 2000)) 90000
+same "echoes cause no port or memory intercepts" "$quiet" "$exits"
 
 [ "${HAVE_SLIRP:-no}" = yes ] || { skip "user network: built without libslirp"; finish; exit; }
 web=$((20000 + $$ % 10000))

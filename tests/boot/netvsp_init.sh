@@ -54,6 +54,26 @@ for step in $(echo "$net" | tr , " "); do
         until grep -q 'response:200' /tmp/log; do sleep 1; done
         sleep 3
         ;;
+    quiet)
+        # answers pings, serves a file of `stream` blocks of 64 KiB; until told to stop. Both of
+        # these say nothing, so that the console costs the same each time.
+        ip addr add 10.9.0.1/24 dev eth0
+        ip link set eth0 up
+        dd if=/dev/zero of=/www/stream bs=64k count="$stream" status=none
+        httpd -p 80 -h /www
+        nc -l -p 81 >/tmp/word
+        poweroff -f
+        ;;
+    load)
+        # so many echoes of 1000 bytes, one at a time; fetches that file
+        ip addr add 10.9.0.2/24 dev eth0
+        ip link set eth0 up
+        meet 10.9.0.1
+        [ "$packets" = 00000 ] || ping -A -q -c "$packets" -s 1000 10.9.0.1 >/dev/null
+        until wget -q -O /dev/null http://10.9.0.1/stream; do usleep 1000; done
+        until echo "enough" | nc 10.9.0.1 81; do usleep 1000; done
+        poweroff -f
+        ;;
     first)
         ip addr add 10.9.0.1/24 dev eth0
         ip link set eth0 up

@@ -106,6 +106,8 @@ static void come_in(struct fuzz_reader *r)
     memcpy(bytes + 6, net_rig_peer_mac, 6);
     f.tag = (uint16_t)fuzz_take(r, 1);
     vswitch_send(&n.peer.port, &f);
+    if (fuzz_take(r, 1) & 3) /* else more come with it */
+        vswitch_flush(&n.sw);
 }
 
 static void act(struct fuzz_reader *r, uint8_t what)

@@ -24,7 +24,7 @@ static void peer_deliver(struct net_port *p, struct net_frame *f)
 void net_rig_init(struct net_rig *n)
 {
     static const struct netvsp_host host = {take, free};
-    static const struct net_port_ops ops = {peer_deliver};
+    static const struct net_port_ops ops = {.deliver = peer_deliver};
     static const struct vmbus_guid instance = {{7}};
     memset(n, 0, sizeof(*n));
     n->bus = vmbus_rig_new();
@@ -93,6 +93,9 @@ bool net_rig_receive(struct net_rig *n)
     const uint32_t start = n->desc.offset8 * 8u, rest = (uint32_t)length - start;
     memcpy(&n->got, packet + start, rest < sizeof(n->got) ? rest : sizeof(n->got));
     if (n->desc.type == VMBUS_PKT_XFER_PAGES) {
+        struct vmbus_xfer_pages pages;
+        memcpy(&pages, packet, sizeof(pages));
+        n->ranges = pages.range_count;
         memcpy(&n->range, packet + sizeof(struct vmbus_xfer_pages), sizeof(n->range));
         const uint32_t part = n->range.byte_count < sizeof(n->message) ? n->range.byte_count
                                                                        : sizeof(n->message);

@@ -33,8 +33,9 @@ struct net_rig {
     /* the last packet that the guest got */
     struct vmbus_desc desc;
     struct nvsp_message got;
-    struct vmbus_xfer_range range;
-    uint8_t message[2048]; /* of a transfer-page packet: what its range holds */
+    unsigned ranges;
+    struct vmbus_xfer_range range; /* the first */
+    uint8_t message[2048];         /* of a transfer-page packet: what that holds */
 };
 
 extern const uint8_t net_rig_mac[6], net_rig_peer_mac[6];

@@ -165,6 +165,7 @@ static void peer_sends(uint32_t data, bool good)
     ck_assert(net_frame_parse(&f));
     f.csum_good = good;
     vswitch_send(&n.peer.port, &f);
+    vswitch_flush(&n.sw);
 }
 
 /* ---- dialogue ---- */
@@ -427,7 +428,7 @@ static void check_piece(struct net_port *p, struct net_frame *f)
 
 START_TEST(long_segments_are_cut)
 {
-    static const struct net_port_ops ops = {check_piece};
+    static const struct net_port_ops ops = {.deliver = check_piece};
     static uint8_t f[66000], m[66100];
     static const uint32_t lengths[] = {1, 1000, 1001, 5000, 60000, 62000 - 54};
     begin_ready();
@@ -498,6 +499,31 @@ START_TEST(a_frame_reaches_the_guest)
 }
 END_TEST
 
+START_TEST(frames_that_come_together_go_together)
+{
+    uint8_t bytes[60] = {0};
+    const unsigned all = SECTIONS - RESERVED;
+    begin_ready();
+    memcpy(bytes, net_rig_mac, 6);
+    memcpy(bytes + 6, net_rig_peer_mac, 6);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < all; i++) {
+            struct net_frame f = {.data = bytes, .length = sizeof(bytes)};
+            vswitch_send(&n.peer.port, &f);
+        }
+        ck_assert(!net_rig_receive(&n));
+        vswitch_flush(&n.sw);
+        ck_assert(net_rig_receive(&n));
+        ck_assert_uint_eq(n.got.type, NVSP_SEND_RNDIS_PACKET);
+        ck_assert_uint_eq(n.ranges, all);
+        ck_assert(!net_rig_receive(&n));
+        net_rig_return(&n); /* all of them */
+    }
+    ck_assert_uint_eq(netvsp_counts(n.card).no_buffer, 0);
+    end();
+}
+END_TEST
+
 START_TEST(frames_without_room_are_lost_and_answers_are_not)
 {
     begin_ready();
@@ -545,6 +571,7 @@ START_TEST(the_filter_decides_what_comes_in)
         bytes[0] = rows[i].first;
         memcpy(bytes + 6, net_rig_peer_mac, 6);
         vswitch_send(&n.peer.port, &f);
+        vswitch_flush(&n.sw);
         ck_assert_uint_eq(net_rig_receive(&n), rows[i].comes);
         if (rows[i].comes)
             net_rig_return(&n);
@@ -660,6 +687,7 @@ SUITE("netvsp", every_version_is_agreed_on, buffers_are_cut_into_sections,
       objects_are_queried_and_set, control_messages_of_other_kinds,
       a_frame_goes_to_the_switch_as_it_is, malformed_frames_are_refused,
       checksums_are_computed_for_those_who_cannot, long_segments_are_cut, a_frame_reaches_the_guest,
-      frames_without_room_are_lost_and_answers_are_not, the_filter_decides_what_comes_in,
-      the_guest_hears_of_its_cable, answers_wait_for_room_in_the_ring, nonsense_closes_the_channel,
+      frames_that_come_together_go_together, frames_without_room_are_lost_and_answers_are_not,
+      the_filter_decides_what_comes_in, the_guest_hears_of_its_cable,
+      answers_wait_for_room_in_the_ring, nonsense_closes_the_channel,
       a_guest_that_closes_starts_anew, buffers_that_go_away_are_not_touched)

@@ -25,7 +25,7 @@ static void deliver(struct net_port *p, struct net_frame *f)
     t->length = f->length;
 }
 
-static const struct net_port_ops ops = {deliver};
+static const struct net_port_ops ops = {.deliver = deliver};
 
 /* Ports 0 to 2 have addresses 2:..:0 to 2 and are guarded; port 3 is the way out. */
 static void begin(void)

@@ -135,6 +135,11 @@ static void deliver(struct net_port *p, struct net_frame *f)
             break;
     }
     virtq_post(&nic.tx, first);
+}
+
+static void flush(struct net_port *p)
+{
+    (void)p;
     virtq_notify(&nic.tx);
 }
 
@@ -175,8 +180,11 @@ static void interrupt(void *arg)
         virtq_post(&nic.rx, desc);
         any = true;
     }
-    if (any)
-        virtq_notify(&nic.rx);
+    if (!any)
+        return;
+    virtq_notify(&nic.rx);
+    if (nic.port.sw)
+        vswitch_flush(nic.port.sw);
 }
 
 /* ---- start ---- */
@@ -228,7 +236,7 @@ static bool receive_all(void)
 
 struct net_port *vnet_init(void)
 {
-    static const struct net_port_ops ops = {deliver};
+    static const struct net_port_ops ops = {deliver, flush};
     const uint64_t cut = VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_ECN;
     const uint64_t filter = VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX;
     if (!virtio_open(&nic.dev, VIRTIO_ID_NET, 0,

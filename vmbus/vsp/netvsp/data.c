@@ -147,6 +147,14 @@ static void add_info(struct receive_header *h, uint32_t type, uint32_t value)
     h->k.info_offset = sizeof(h->k) - sizeof(h->k.h);
 }
 
+static void flush(struct net_port *p)
+{
+    struct netvsp *const v = (struct netvsp *)p;
+    const unsigned count = v->batch.count;
+    if (netvsp_send(v, &v->channel[0], NVSP_CHANNEL_DATA, &v->batch))
+        v->no_buffer += count;
+}
+
 static void deliver(struct net_port *p, struct net_frame *f)
 {
     struct netvsp *const v = (struct netvsp *)p;
@@ -163,9 +171,10 @@ static void deliver(struct net_port *p, struct net_frame *f)
     const uint32_t length = (uint32_t)sizeof(h.k) + h.k.info_length;
     h.k.data_offset = length - (uint32_t)sizeof(h.k.h);
     h.k.h.length = length + f->length;
-    if (netvsp_send(v, &v->channel[0], NVSP_CHANNEL_DATA, &h, length, f->data, f->length,
-                    NETVSP_RESERVED))
+    if (v->batch.count == NETVSP_BATCH)
+        flush(p);
+    if (netvsp_add(v, &v->batch, NETVSP_RESERVED, &h, length, f->data, f->length))
         v->no_buffer++;
 }
 
-const struct net_port_ops netvsp_port_ops = {deliver};
+const struct net_port_ops netvsp_port_ops = {deliver, flush};

@@ -3,8 +3,9 @@
  * RNDIS messages either way.
  *
  * A message of the guest lies in a section of its send buffer, in pages that the packet names, or
- * the one followed by the other; it is copied once, then looked at. To the guest goes one message
- * a packet, in a section of the receive buffer, which is ours again with the packet's completion.
+ * the one followed by the other; it is copied once, then looked at. To the guest go messages in
+ * sections of the receive buffer, as many to a packet as come at once; they are ours again with the
+ * packet's completion.
  * Frames that find no section or no room in the ring are lost, as on a wire. An answer waits:
  * meanwhile the channel is paused, so there is never more than one.
  *
@@ -20,17 +21,24 @@
 
 static void give_section(struct netvsp *v, uint32_t i)
 {
-    v->section[i].is_busy = false;
-    v->section[i].next = v->free;
+    v->section[i] = (struct netvsp_section){v->free, NETVSP_FREE};
     v->free = (uint16_t)i;
     v->frees++;
 }
 
-static uint32_t take_section(struct netvsp *v)
+static void give_sections(struct netvsp *v, uint16_t first)
+{
+    for (uint16_t i = first, next; i != NETVSP_NONE; i = next) {
+        next = v->section[i].next;
+        give_section(v, i);
+    }
+}
+
+static uint16_t take_section(struct netvsp *v, enum netvsp_use use)
 {
     const uint16_t i = v->free;
     v->free = v->section[i].next;
-    v->section[i].is_busy = true;
+    v->section[i] = (struct netvsp_section){NETVSP_NONE, (uint16_t)use};
     v->frees--;
     return i;
 }
@@ -41,35 +49,54 @@ static void drop_receive_buffer(struct netvsp *v)
     v->host.free(v->section);
     v->section = NULL;
     v->frees = 0;
+    v->batch.count = 0;
 }
 
-int netvsp_send(struct netvsp *v, struct netvsp_channel *ch, uint32_t channel_type,
-                const void *header, uint32_t header_length, const void *data, uint32_t length,
-                uint32_t reserve)
+int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const void *header,
+               uint32_t header_length, const void *data, uint32_t length)
 {
-    const struct netvsp_buffer *const b = &v->receive;
-    const struct nvsp_message m = {.type = NVSP_SEND_RNDIS_PACKET,
-                                   .rndis = {channel_type, NVSP_NO_SECTION, 0}};
-    if (!ch->is_open || !b->is_set)
+    const struct netvsp_buffer *const r = &v->receive;
+    struct vmbus_channel *const primary = v->channel[0].channel;
+    if (!r->is_set || b->count == NETVSP_BATCH)
         return VMBUS_ECLOSED;
-    if (header_length + length > b->size)
+    if (header_length + length > r->size)
         return VMBUS_ELENGTH;
     if (v->frees <= reserve)
         return VMBUS_ENOMEM;
-    const uint32_t i = take_section(v);
-    const struct vmbus_xfer_range range = {header_length + length, i * b->size};
-    struct vmbus_channel *const primary = v->channel[0].channel;
-    int r = vmbus_gpadl_copy(primary, b->gpadl, range.byte_offset, (void *)header, header_length,
+    const struct vmbus_xfer_range range = {header_length + length, v->free * r->size};
+    int e = vmbus_gpadl_copy(primary, r->gpadl, range.byte_offset, (void *)header, header_length,
                              true);
-    if (!r && length)
-        r = vmbus_gpadl_copy(primary, b->gpadl, range.byte_offset + header_length, (void *)data,
+    if (!e && length)
+        e = vmbus_gpadl_copy(primary, r->gpadl, range.byte_offset + header_length, (void *)data,
                              length, true);
-    if (!r)
-        r = vmbus_send_pages(ch->channel, b->id, &range, 1, i + 1, VMBUS_PKT_F_COMPLETION, &m,
-                             sizeof(m));
-    if (r)
-        give_section(v, i);
-    return r;
+    if (e)
+        return e;
+    const uint16_t i = take_section(v, b->count ? NETVSP_MORE : NETVSP_FIRST);
+    if (b->count)
+        v->section[b->last].next = i;
+    else
+        b->first = i;
+    b->last = i;
+    b->range[b->count++] = range;
+    return 0;
+}
+
+int netvsp_send(struct netvsp *v, struct netvsp_channel *ch, uint32_t channel_type,
+                struct netvsp_batch *b)
+{
+    const struct nvsp_message m = {.type = NVSP_SEND_RNDIS_PACKET,
+                                   .rndis = {channel_type, NVSP_NO_SECTION, 0}};
+    const unsigned count = b->count;
+    b->count = 0;
+    if (!count)
+        return 0;
+    int e = VMBUS_ECLOSED;
+    if (ch->is_open)
+        e = vmbus_send_pages(ch->channel, v->receive.id, b->range, count, b->first + 1u,
+                             VMBUS_PKT_F_COMPLETION, &m, sizeof(m));
+    if (e)
+        give_sections(v, b->first);
+    return e;
 }
 
 /* ---- what waits for room ---- */
@@ -81,12 +108,18 @@ static void send_answer(struct netvsp_channel *ch)
                                         sizeof(ch->answer)) == VMBUS_EFULL;
 }
 
+static int send_control(struct netvsp *v, const void *message, uint32_t length)
+{
+    struct netvsp_batch b = {.count = 0};
+    const int e = netvsp_add(v, &b, 0, message, length, NULL, 0);
+    return e ? e : netvsp_send(v, &v->channel[0], NVSP_CHANNEL_CONTROL, &b);
+}
+
 static void send_reply(struct netvsp *v)
 {
     if (!v->reply_length)
         return;
-    const int r = netvsp_send(v, &v->channel[0], NVSP_CHANNEL_CONTROL, v->reply, v->reply_length,
-                              NULL, 0, 0);
+    const int r = send_control(v, v->reply, v->reply_length);
     if (r == VMBUS_ENOMEM)
         vmbus_fail(v->channel[0].channel, "the guest gives no receive buffers back");
     if (r != VMBUS_EFULL)
@@ -99,8 +132,7 @@ static void tell_link(struct netvsp *v)
     const struct rndis_indicate m = {.h = {RNDIS_INDICATE, sizeof(m)},
                                      .status = is_up ? RNDIS_STATUS_MEDIA_CONNECT
                                                      : RNDIS_STATUS_MEDIA_DISCONNECT};
-    if (v->is_initialized && v->told_link != is_up &&
-        !netvsp_send(v, &v->channel[0], NVSP_CHANNEL_CONTROL, &m, sizeof(m), NULL, 0, 0))
+    if (v->is_initialized && v->told_link != is_up && !send_control(v, &m, sizeof(m)))
         v->told_link = is_up;
 }
 
@@ -253,14 +285,15 @@ static void dispatch(struct netvsp *v, struct netvsp_channel *ch, const struct n
     }
 }
 
-/* The guest gives a section back. */
+/* The guest gives a packet's sections back. */
 static void completed(struct netvsp *v, struct netvsp_channel *ch, uint64_t id)
 {
-    if (!id || id > v->receive.count || !v->receive.is_set || !v->section[id - 1].is_busy) {
+    if (!id || id > v->receive.count || !v->receive.is_set ||
+        v->section[id - 1].use != NETVSP_FIRST) {
         vmbus_fail(ch->channel, "a completion of nothing");
         return;
     }
-    give_section(v, (uint32_t)(id - 1));
+    give_sections(v, (uint16_t)(id - 1));
 }
 
 /* ---- the channel ---- */
@@ -302,6 +335,7 @@ static void on_packet(void *vsp, struct vmbus_channel *c, const struct vmbus_pac
         vmbus_fail(c, "a packet that is no network message");
     }
     flush(v);
+    vswitch_flush(v->port.sw);
 }
 
 static void on_closed(void *vsp, struct vmbus_channel *c)

@@ -13,6 +13,7 @@
 #define NETVSP_RECEIVE_SECTION 1728u /* bytes: a frame, its RNDIS header and all infos */
 #define NETVSP_SEND_SECTION    6144u
 #define NETVSP_RESERVED        16u    /* receive sections that frames leave to answers */
+#define NETVSP_BATCH           64u    /* frames of one packet to the guest */
 #define NETVSP_PACKETS         8u     /* frames of one message of the guest */
 #define NETVSP_LONG_MAX        62000u /* bytes of a segment that is to be cut, as guests are told */
 /* A message of the guest: frames in a section, or a long one with its header */
@@ -38,9 +39,23 @@ struct netvsp_buffer {
     uint32_t size, count; /* of a section in bytes; how many */
 };
 
+enum netvsp_use {
+    NETVSP_FREE,
+    NETVSP_FIRST, /* of a packet that the guest has, or of the batch */
+    NETVSP_MORE,  /* one of those behind it */
+};
+
 struct netvsp_section {
-    uint16_t next; /* free one */
-    bool is_busy;  /* the guest has it */
+    uint16_t next; /* free one, or of the same packet */
+    uint16_t use;
+};
+#define NETVSP_NONE 0xffffu /* no section */
+
+/* Frames that go to the guest in one packet. */
+struct netvsp_batch {
+    unsigned count;
+    uint16_t first, last; /* sections */
+    struct vmbus_xfer_range range[NETVSP_BATCH];
 };
 
 struct netvsp {
@@ -56,6 +71,7 @@ struct netvsp {
     struct netvsp_section *section; /* of the receive buffer */
     uint16_t free;                  /* the first free one */
     uint32_t frees;
+    struct netvsp_batch batch;
     bool is_initialized;   /* by RNDIS_INITIALIZE */
     bool told_link;        /* what the guest knows of it */
     uint32_t filter;       /* NDIS_FILTER_* */
@@ -66,11 +82,13 @@ struct netvsp {
 };
 
 /* ---- netvsp.c ---- */
-/* A message into a free section, leaving `reserve` of them: header, then data. 0; VMBUS_EFULL: no
- * room now; else it will never get there. */
+/* A message into a free section, leaving `reserve` of them, and into the batch: header, then data.
+ * 0; VMBUS_ENOMEM: no section; else it will never get there. */
+int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const void *header,
+               uint32_t header_length, const void *data, uint32_t length);
+/* Sends the batch, which is empty then. 0; VMBUS_EFULL: no room now; else it will never be. */
 int netvsp_send(struct netvsp *v, struct netvsp_channel *ch, uint32_t channel_type,
-                const void *header, uint32_t header_length, const void *data, uint32_t length,
-                uint32_t reserve);
+                struct netvsp_batch *b);
 
 /* ---- control.c ---- */
 /* A request, and what is to be answered in v->reply. False: it is malformed. */

@@ -110,6 +110,7 @@ void vswitch_remove(struct net_port *p)
             e->port = NULL;
     }
     p->sw = NULL;
+    p->is_dirty = false;
 }
 
 /* ---- frames ---- */
@@ -117,6 +118,7 @@ static void hand_over(struct net_port *to, struct net_frame *f)
 {
     to->frames_out++;
     to->bytes_out += f->length;
+    to->is_dirty = true;
     to->ops->deliver(to, f);
 }
 
@@ -186,5 +188,14 @@ void vswitch_send(struct net_port *from, struct net_frame *f)
     for (struct net_port *p = sw->ports; p && !to; p = p->next) {
         if (p != from)
             deliver(p, f);
+    }
+}
+
+void vswitch_flush(struct vswitch *sw)
+{
+    for (struct net_port *p = sw->ports; p; p = p->next) {
+        if (p->is_dirty && p->ops->flush)
+            p->ops->flush(p);
+        p->is_dirty = false;
     }
 }

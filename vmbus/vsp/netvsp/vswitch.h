@@ -17,6 +17,8 @@ struct net_port;
 struct net_port_ops {
     /* A frame for this port. */
     void (*deliver)(struct net_port *p, struct net_frame *f);
+    /* That was the last one for now: what deliver() gathered goes out. May be 0. */
+    void (*flush)(struct net_port *p);
 };
 
 /* What a port takes as it is; for others it is done before deliver(). */
@@ -36,6 +38,7 @@ struct net_port {
     /* the switch's */
     struct vswitch *sw;
     struct net_port *next;
+    bool is_dirty;                  /* it got a frame since its last flush() */
     uint64_t frames_in, bytes_in;   /* from the port */
     uint64_t frames_out, bytes_out; /* to it */
     uint64_t refused;               /* from it: bad length, source address or VLAN */
@@ -66,5 +69,7 @@ void vswitch_remove(struct net_port *p); /* also when it is in no switch */
  * refused. It was through net_frame_untag; one with csum_partial or mss through net_frame_parse,
  * one with mss through net_frame_prepare_long. */
 void vswitch_send(struct net_port *from, struct net_frame *f);
+/* Whoever sent some frames calls this after the last one. */
+void vswitch_flush(struct vswitch *sw);
 
 #endif
