@@ -169,10 +169,12 @@ _Static_assert(sizeof(struct ndis_offload_parameters) == 28, "ndis_offload_param
 struct ndis_rss_capabilities {
     struct ndis_header h;
     uint32_t flags, messages, queues;
-    uint16_t table_entries, rsvd;
+    uint16_t table_entries; /* the last two bytes of the answer */
+    uint16_t rsvd;
 };
-#define NDIS_RSS_CAP_TCP4 0x100u
-#define NDIS_RSS_CAP_TCP6 0x200u
+#define NDIS_RSS_CAPABILITIES_SIZE 18u
+#define NDIS_RSS_CAP_TCP4          0x100u
+#define NDIS_RSS_CAP_TCP6          0x200u
 
 /* OID_GEN_RECEIVE_SCALE_PARAMETERS; offsets count from its start */
 struct ndis_rss_parameters {
@@ -184,12 +186,18 @@ struct ndis_rss_parameters {
     uint16_t key_size, rsvd2;
     uint32_t key_offset;
 };
-#define NDIS_RSS_TABLE          128u
+#define NDIS_RSS_TABLE          128u /* entries */
 #define NDIS_RSS_KEY            40u
 #define NDIS_RSS_HASH_UNCHANGED 0x02u
 #define NDIS_RSS_TABLE_SAME     0x04u
 #define NDIS_RSS_KEY_SAME       0x08u
 #define NDIS_RSS_DISABLE        0x10u
+
+#define NDIS_HASH_TOEPLITZ 0x0001u
+#define NDIS_HASH_IP4      0x0100u
+#define NDIS_HASH_TCP4     0x0200u
+#define NDIS_HASH_IP6      0x0400u
+#define NDIS_HASH_TCP6     0x1000u
 
 /* ---- per-packet information ---- */
 struct rndis_info {

@@ -95,6 +95,10 @@ for step in $(echo "$net" | tr , " "); do
         ;;
     esac
 done
+for d in /sys/bus/vmbus/devices/*; do
+    [ -d "$d/net" ] || continue
+    echo "channels: $(ls "$d/channels" | wc -l) interrupts:" $(cat "$d"/channels/*/interrupts)
+done
 for c in /sys/class/net/eth*; do
     [ -e "$c" ] && echo "${c##*/}: $(cat $c/address) mtu $(cat $c/mtu) rx $(cat $c/statistics/rx_packets) tx $(cat $c/statistics/tx_packets) errors $(cat $c/statistics/rx_errors) $(cat $c/statistics/tx_errors)"
 done

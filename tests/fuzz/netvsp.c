@@ -110,6 +110,16 @@ static void come_in(struct fuzz_reader *r)
         vswitch_flush(&n.sw);
 }
 
+/* From now on the guest speaks on that channel. */
+static void use_channel(unsigned i)
+{
+    static const struct vmbus_guid class_nic = VMBUS_CLASS_NIC;
+    struct vmbus_client_channel *const ch = vmbus_client_find(&n.bus->client, &class_nic, i);
+    net_rig_open(&n, i);
+    if (ch && ch->state == VMBUS_C_OPEN)
+        n.chan = ch;
+}
+
 static void act(struct fuzz_reader *r, uint8_t what)
 {
     static uint8_t m[4096];
@@ -136,6 +146,7 @@ static void act(struct fuzz_reader *r, uint8_t what)
         break;
     case 10:
         netvsp_set_link(n.card, what & 16);
+        use_channel(what >> 5 & 1);
         break;
     case 11:
         net_rig_return(&n);
@@ -150,15 +161,19 @@ static void act(struct fuzz_reader *r, uint8_t what)
 
 static void one(const uint8_t *data, size_t len)
 {
+    const struct nvsp_message sub = {.type = NVSP_SUBCHANNEL, .subchannel = {1, 1}};
     struct fuzz_reader r = {data, data + len};
     net_rig_init(&n);
     const uint8_t start = (uint8_t)fuzz_take(&r, 1);
     n.peer.port.takes = start >> 1 & 7;
     n.peer.port.is_trunk = start >> 4 & 1;
-    if (!(start & 1))
-        net_rig_greet(&n, NVSP_VERSION_6_1);
+    struct vmbus_client_channel *const primary = n.chan;
+    if (!(start & 1) && net_rig_greet(&n, NVSP_VERSION_6_1) && (start & 32))
+        net_rig_send(&n, &sub, 1);
     while (fuzz_more(&r)) {
         const uint8_t what = (uint8_t)fuzz_take(&r, 1);
+        if (n.chan->state != VMBUS_C_OPEN)
+            n.chan = primary;
         if (n.chan->state == VMBUS_C_OPEN && what < 0xf8)
             act(&r, what);
         else if (n.chan->state == VMBUS_C_OPEN)

@@ -92,6 +92,9 @@ bool net_rig_receive(struct net_rig *n)
     memset(&n->got, 0, sizeof(n->got));
     const uint32_t start = n->desc.offset8 * 8u, rest = (uint32_t)length - start;
     memcpy(&n->got, packet + start, rest < sizeof(n->got) ? rest : sizeof(n->got));
+    if (rest > sizeof(n->got))
+        memcpy(n->rest, packet + start + sizeof(n->got),
+               rest - sizeof(n->got) < sizeof(n->rest) ? rest - sizeof(n->got) : sizeof(n->rest));
     if (n->desc.type == VMBUS_PKT_XFER_PAGES) {
         struct vmbus_xfer_pages pages;
         memcpy(&pages, packet, sizeof(pages));

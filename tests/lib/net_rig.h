@@ -33,6 +33,7 @@ struct net_rig {
     /* the last packet that the guest got */
     struct vmbus_desc desc;
     struct nvsp_message got;
+    uint8_t rest[64]; /* what came behind that */
     unsigned ranges;
     struct vmbus_xfer_range range; /* the first */
     uint8_t message[2048];         /* of a transfer-page packet: what that holds */

@@ -6,6 +6,7 @@
 
 #include "tests/lib/net_rig.h"
 #include "tests/lib/suite.h"
+#include "vmbus/vsp/netvsp/netvsp_int.h"
 
 #define SECTION  1728u
 #define SECTIONS (NET_RIG_RECEIVE_PAGES * 4096 / SECTION)
@@ -603,6 +604,150 @@ START_TEST(the_guest_hears_of_its_cable)
 }
 END_TEST
 
+/* ---- several channels ---- */
+
+/* Microsoft's verification key and vectors for the Toeplitz hash */
+static const uint8_t rss_key[40] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+                                    0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+                                    0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+                                    0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+
+static struct {
+    struct ndis_rss_parameters p;
+    uint32_t rest[3];
+    uint32_t table[128];
+    uint8_t key[40];
+} rss;
+
+static uint32_t set_rss(uint32_t types, uint32_t queue)
+{
+    memset(&rss, 0, sizeof(rss));
+    rss.p = (struct ndis_rss_parameters){.h = {NDIS_TYPE_RSS_PARAMETERS, 2, 40},
+                                         .hash = types | NDIS_HASH_TOEPLITZ,
+                                         .table_size = sizeof(rss.table),
+                                         .table_offset = 40,
+                                         .key_size = sizeof(rss.key),
+                                         .key_offset = 40 + sizeof(rss.table)};
+    for (unsigned i = 0; i < 128; i++)
+        rss.table[i] = queue;
+    memcpy(rss.key, rss_key, sizeof(rss.key));
+    return net_rig_set(&n, OID_GEN_RECEIVE_SCALE_PARAMETERS, &rss, sizeof(rss));
+}
+
+START_TEST(the_hash_is_toeplitz)
+{
+    static const uint8_t v4[12] = {66,  9,  149,       187,        161,       142,
+                                   100, 80, 2794 >> 8, 2794 & 255, 1766 >> 8, 1766 & 255};
+    static const uint8_t v6[36] = {
+        0x3f, 0xfe, 0x25, 1, 2, 0, 0x1f,     0xff,      [15] = 7,   0x3f,      0xfe,
+        0x25, 1,    2,    0, 0, 3, [31] = 1, 2794 >> 8, 2794 & 255, 1766 >> 8, 1766 & 255};
+    uint8_t f4[54] = {[12] = 8, [14] = 0x45, [17] = 40, [23] = 6, [46] = 0x50};
+    uint8_t f6[74] = {[12] = 0x86, [13] = 0xdd, [14] = 0x60, [19] = 20, [20] = 6, [66] = 0x50};
+    memcpy(f4 + 26, v4, 12);
+    memcpy(f6 + 22, v6, 36);
+    begin_ready();
+    struct netvsp_rss *const s = &n.card->rss;
+    uint32_t h = 0;
+    for (unsigned tcp = 0; tcp < 2; tcp++) {
+        struct net_frame a = {.data = f4, .length = sizeof(f4)};
+        struct net_frame b = {.data = f6, .length = sizeof(f6)};
+        ck_assert_uint_eq(
+            set_rss(tcp ? NDIS_HASH_TCP4 | NDIS_HASH_TCP6 : NDIS_HASH_IP4 | NDIS_HASH_IP6, 0),
+            RNDIS_STATUS_SUCCESS);
+        ck_assert(netvsp_rss_hash(s, &a, &h));
+        ck_assert_uint_eq(h, tcp ? 0x51ccc178u : 0x323e8fc2u);
+        ck_assert(netvsp_rss_hash(s, &b, &h));
+        ck_assert_uint_eq(h, tcp ? 0x40207d3du : 0x2cc18cd5u);
+    }
+    struct net_frame u = {.data = f4, .length = sizeof(f4)};
+    f4[23] = 17;
+    ck_assert(!netvsp_rss_hash(s, &u, &h)); /* of TCP only */
+    end();
+}
+END_TEST
+
+START_TEST(malformed_scaling_parameters_are_refused)
+{
+    static const struct {
+        uint32_t at, value, bytes;
+    } wrong[] = {{0, 0x88, 1}, {12, 0, 2},  {12, 6, 2},  {12, 516, 2}, {16, 0xffffffff, 4},
+                 {16, 581, 4}, {16, 90, 4}, {20, 41, 2}, {24, 553, 4}, {24, 0xfffffff0, 4}};
+    begin_ready();
+    ck_assert_uint_eq(set_rss(NDIS_HASH_IP4, 0), RNDIS_STATUS_SUCCESS);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        set_rss(NDIS_HASH_IP4, 0);
+        memcpy((uint8_t *)&rss + wrong[i].at, &wrong[i].value, wrong[i].bytes);
+        ck_assert_uint_eq(net_rig_set(&n, OID_GEN_RECEIVE_SCALE_PARAMETERS, &rss, sizeof(rss)),
+                          RNDIS_STATUS_INVALID_DATA);
+    }
+    ck_assert_uint_eq(net_rig_set(&n, OID_GEN_RECEIVE_SCALE_PARAMETERS, &rss, 27),
+                      RNDIS_STATUS_INVALID_LENGTH);
+    end();
+}
+END_TEST
+
+START_TEST(frames_come_by_the_channel_of_their_hash)
+{
+    const struct nvsp_message m = {.type = NVSP_SUBCHANNEL,
+                                   .subchannel = {NVSP_SUBCHANNEL_ALLOCATE, 2}};
+    uint32_t table[16];
+    begin_ready();
+    struct vmbus_client_channel *const primary = n.chan;
+    ck_assert_uint_eq(ask(&m), NVSP_SUBCHANNEL);
+    ck_assert_uint_eq(n.got.subchannel_complete.status, NVSP_STATUS_SUCCESS);
+    ck_assert_uint_eq(n.got.subchannel_complete.count, 2);
+    ck_assert_uint_eq(ask(&m), NVSP_SUBCHANNEL); /* but once */
+    ck_assert_uint_eq(n.got.subchannel_complete.status, NVSP_STATUS_FAIL);
+    for (unsigned i = 1; i < 3; i++) {
+        ck_assert(net_rig_open(&n, i));
+        ck_assert(net_rig_receive(&n));
+        ck_assert_uint_eq(n.got.type, NVSP_SEND_INDIRECTION_TABLE);
+        ck_assert_uint_eq(n.got.table.count, 16);
+        ck_assert_uint_eq(n.got.table.offset, 40);
+        memcpy(table, n.rest, sizeof(table));
+        for (unsigned k = 0; k < 16; k++)
+            ck_assert_uint_eq(table[k], k % (i + 1));
+    }
+    for (unsigned i = 0; i < 4; i++) { /* there is no third: the primary's then */
+        ck_assert_uint_eq(set_rss(NDIS_HASH_IP4, i), RNDIS_STATUS_SUCCESS);
+        peer_sends(50, false);
+        n.chan = vmbus_client_find(&n.bus->client, &(struct vmbus_guid)VMBUS_CLASS_NIC, i % 3);
+        ck_assert(net_rig_receive(&n));
+        ck_assert_uint_eq(n.desc.type, VMBUS_PKT_XFER_PAGES);
+        net_rig_return(&n);
+        n.chan = primary;
+        ck_assert(!net_rig_receive(&n));
+    }
+    /* what a closed channel had is free again; frames come by the primary */
+    ck_assert_uint_eq(set_rss(NDIS_HASH_IP4, 1), RNDIS_STATUS_SUCCESS);
+    for (unsigned i = 0; i < SECTIONS - RESERVED; i++)
+        peer_sends(50, false);
+    ck_assert_uint_eq(netvsp_counts(n.card).no_buffer, 0);
+    peer_sends(50, false);
+    ck_assert_uint_eq(netvsp_counts(n.card).no_buffer, 1);
+    vmbus_client_close(&n.bus->client,
+                       vmbus_client_find(&n.bus->client, &(struct vmbus_guid)VMBUS_CLASS_NIC, 1));
+    vmbus_rig_pump(n.bus);
+    peer_sends(50, false);
+    ck_assert_uint_eq(netvsp_counts(n.card).no_buffer, 1);
+    ck_assert(net_rig_receive(&n));
+    /* a frame of the guest's on a sub-channel; closing the primary takes them all away */
+    n.chan = vmbus_client_find(&n.bus->client, &(struct vmbus_guid)VMBUS_CLASS_NIC, 2);
+    uint8_t f[200];
+    ck_assert_uint_eq(send_frame(f, make_frame(f, NET_PROTO_UDP, 100), ~0u, 0), 1);
+    ck_assert_uint_eq(n.peer.frames, 1);
+    vmbus_client_close(&n.bus->client, primary);
+    vmbus_rig_pump(n.bus);
+    ck_assert_uint_eq(n.chan->state, VMBUS_C_RESCINDED);
+    n.chan = primary;
+    ck_assert(net_rig_open(&n, 0));
+    ck_assert(net_rig_greet(&n, NVSP_VERSION_5));
+    ck_assert_uint_eq(ask(&m), NVSP_SUBCHANNEL); /* the guest still has the old ones */
+    ck_assert_uint_eq(n.got.subchannel_complete.status, NVSP_STATUS_FAIL);
+    end();
+}
+END_TEST
+
 /* ---- guests that lie, flood or leave ---- */
 
 START_TEST(answers_wait_for_room_in_the_ring)
@@ -689,5 +834,6 @@ SUITE("netvsp", every_version_is_agreed_on, buffers_are_cut_into_sections,
       checksums_are_computed_for_those_who_cannot, long_segments_are_cut, a_frame_reaches_the_guest,
       frames_that_come_together_go_together, frames_without_room_are_lost_and_answers_are_not,
       the_filter_decides_what_comes_in, the_guest_hears_of_its_cable,
-      answers_wait_for_room_in_the_ring, nonsense_closes_the_channel,
+      answers_wait_for_room_in_the_ring, nonsense_closes_the_channel, the_hash_is_toeplitz,
+      malformed_scaling_parameters_are_refused, frames_come_by_the_channel_of_their_hash,
       a_guest_that_closes_starts_anew, buffers_that_go_away_are_not_touched)

@@ -92,6 +92,17 @@ static uint32_t get_offload(const struct netvsp *v, uint8_t *to)
     return put(to, &o, sizeof(o));
 }
 
+static uint32_t get_rss(const struct netvsp *v, uint8_t *to)
+{
+    const struct ndis_rss_capabilities c = {
+        .h = {NDIS_TYPE_RSS_CAPABILITIES, 2, NDIS_RSS_CAPABILITIES_SIZE},
+        .flags = NDIS_RSS_CAP_TCP4 | NDIS_RSS_CAP_TCP6 | NDIS_HASH_TOEPLITZ,
+        .messages = NETVSP_CHANNELS,
+        .queues = v->version >= NVSP_VERSION_5 ? NETVSP_CHANNELS : 1,
+        .table_entries = NDIS_RSS_TABLE};
+    return put(to, &c, NDIS_RSS_CAPABILITIES_SIZE);
+}
+
 static const struct oid oids[] = {
     {OID_GEN_SUPPORTED_LIST, 0, get_list},
     {OID_GEN_HARDWARE_STATUS, 0, 0}, /* ready */
@@ -106,6 +117,7 @@ static const struct oid oids[] = {
     {OID_GEN_CURRENT_PACKET_FILTER, 0, get_filter},
     {OID_GEN_MAXIMUM_TOTAL_SIZE, NET_FRAME_MAX, 0},
     {OID_GEN_MEDIA_CONNECT_STATUS, 0, get_link},
+    {OID_GEN_RECEIVE_SCALE_CAPABILITIES, 0, get_rss},
     {OID_GEN_XMIT_OK, 0, get_sent},
     {OID_GEN_RCV_OK, 0, get_received},
     {OID_GEN_RCV_NO_BUFFER, 0, get_no_buffer},
@@ -157,6 +169,8 @@ static uint32_t set(struct netvsp *v, uint32_t oid, const uint8_t *data, uint32_
         return n % 6 ? RNDIS_STATUS_INVALID_LENGTH : RNDIS_STATUS_SUCCESS;
     case OID_TCP_OFFLOAD_PARAMETERS: /* each packet says for itself what it wants */
         return n < sizeof(struct ndis_header) ? RNDIS_STATUS_INVALID_LENGTH : RNDIS_STATUS_SUCCESS;
+    case OID_GEN_RECEIVE_SCALE_PARAMETERS:
+        return netvsp_rss_set(&v->rss, data, n);
     case OID_GEN_RNDIS_CONFIG_PARAMETER:
         return RNDIS_STATUS_FAILURE;
     default:

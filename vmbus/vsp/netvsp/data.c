@@ -135,7 +135,7 @@ struct receive_header {
     struct {
         struct rndis_info i;
         uint32_t value;
-    } info[2];
+    } info[3];
 };
 
 static void add_info(struct receive_header *h, uint32_t type, uint32_t value)
@@ -150,9 +150,11 @@ static void add_info(struct receive_header *h, uint32_t type, uint32_t value)
 static void flush(struct net_port *p)
 {
     struct netvsp *const v = (struct netvsp *)p;
-    const unsigned count = v->batch.count;
-    if (netvsp_send(v, &v->channel[0], NVSP_CHANNEL_DATA, &v->batch))
-        v->no_buffer += count;
+    for (unsigned i = 0; i < NETVSP_CHANNELS; i++) {
+        const unsigned count = v->batch[i].count;
+        if (netvsp_send(v, i, &v->batch[i], NVSP_CHANNEL_DATA))
+            v->no_buffer += count;
+    }
 }
 
 static void deliver(struct net_port *p, struct net_frame *f)
@@ -168,12 +170,19 @@ static void deliver(struct net_port *p, struct net_frame *f)
     if (f->tag)
         add_info(&h, RNDIS_INFO_VLAN,
                  f->tag >> 13 | (f->tag >> 9 & 8) | (f->tag & NET_VLAN_ID) << 4);
+    unsigned via = 0;
+    uint32_t hash;
+    if (v->rss.types && netvsp_rss_hash(&v->rss, f, &hash)) {
+        add_info(&h, RNDIS_INFO_HASH, hash);
+        via = v->rss.queue[hash % NDIS_RSS_TABLE];
+        via = v->channel[via].is_open ? via : 0;
+    }
     const uint32_t length = (uint32_t)sizeof(h.k) + h.k.info_length;
     h.k.data_offset = length - (uint32_t)sizeof(h.k.h);
     h.k.h.length = length + f->length;
-    if (v->batch.count == NETVSP_BATCH)
+    if (v->batch[via].count == NETVSP_BATCH)
         flush(p);
-    if (netvsp_add(v, &v->batch, NETVSP_RESERVED, &h, length, f->data, f->length))
+    if (netvsp_add(v, via, &v->batch[via], NETVSP_RESERVED, &h, length, f->data, f->length))
         v->no_buffer++;
 }
 

@@ -173,6 +173,7 @@ static bool parse_ip6(struct net_frame *f)
 
 bool net_frame_parse(struct net_frame *f)
 {
+    f->is_parsed = true;
     f->is_v4 = f->is_v6 = false;
     f->proto = 0;
     f->l3 = NET_HEADER;

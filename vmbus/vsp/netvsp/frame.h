@@ -27,7 +27,7 @@ struct net_frame {
     bool csum_partial; /* the TCP or UDP checksum holds but the sum of the pseudo header */
     bool csum_good;    /* somebody made sure of the checksums */
     /* net_frame_parse's */
-    bool is_v4, is_v6;
+    bool is_parsed, is_v4, is_v6;
     uint8_t proto;    /* of an unfragmented IP packet: NET_PROTO_*; 0: anything else */
     uint16_t l3, l4;  /* where the IP and the TCP or UDP header start */
     uint16_t payload; /* of TCP: where its data start */

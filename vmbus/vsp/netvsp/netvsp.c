@@ -15,13 +15,11 @@
 
 #include "vmbus/vsp/netvsp/netvsp_int.h"
 
-#define CHANNELS (sizeof(((struct netvsp *)0)->channel) / sizeof(struct netvsp_channel))
-
 /* ---- sections of the receive buffer ---- */
 
 static void give_section(struct netvsp *v, uint32_t i)
 {
-    v->section[i] = (struct netvsp_section){v->free, NETVSP_FREE};
+    v->section[i] = (struct netvsp_section){v->free, NETVSP_FREE, 0};
     v->free = (uint16_t)i;
     v->frees++;
 }
@@ -34,11 +32,11 @@ static void give_sections(struct netvsp *v, uint16_t first)
     }
 }
 
-static uint16_t take_section(struct netvsp *v, enum netvsp_use use)
+static uint16_t take_section(struct netvsp *v, enum netvsp_use use, unsigned via)
 {
     const uint16_t i = v->free;
     v->free = v->section[i].next;
-    v->section[i] = (struct netvsp_section){NETVSP_NONE, (uint16_t)use};
+    v->section[i] = (struct netvsp_section){NETVSP_NONE, (uint8_t)use, (uint8_t)via};
     v->frees--;
     return i;
 }
@@ -49,11 +47,22 @@ static void drop_receive_buffer(struct netvsp *v)
     v->host.free(v->section);
     v->section = NULL;
     v->frees = 0;
-    v->batch.count = 0;
+    for (unsigned i = 0; i < NETVSP_CHANNELS; i++)
+        v->batch[i].count = 0;
 }
 
-int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const void *header,
-               uint32_t header_length, const void *data, uint32_t length)
+/* A channel is closed: the guest gives nothing back any more that came by it. */
+static void take_back_sections(struct netvsp *v, unsigned via)
+{
+    v->batch[via].count = 0;
+    for (uint32_t i = 0; v->section && i < v->receive.count; i++) {
+        if (v->section[i].use == NETVSP_FIRST && v->section[i].via == via)
+            give_sections(v, (uint16_t)i);
+    }
+}
+
+int netvsp_add(struct netvsp *v, unsigned via, struct netvsp_batch *b, uint32_t reserve,
+               const void *header, uint32_t header_length, const void *data, uint32_t length)
 {
     const struct netvsp_buffer *const r = &v->receive;
     struct vmbus_channel *const primary = v->channel[0].channel;
@@ -71,7 +80,7 @@ int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const
                              length, true);
     if (e)
         return e;
-    const uint16_t i = take_section(v, b->count ? NETVSP_MORE : NETVSP_FIRST);
+    const uint16_t i = take_section(v, b->count ? NETVSP_MORE : NETVSP_FIRST, via);
     if (b->count)
         v->section[b->last].next = i;
     else
@@ -81,9 +90,9 @@ int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const
     return 0;
 }
 
-int netvsp_send(struct netvsp *v, struct netvsp_channel *ch, uint32_t channel_type,
-                struct netvsp_batch *b)
+int netvsp_send(struct netvsp *v, unsigned via, struct netvsp_batch *b, uint32_t channel_type)
 {
+    const struct netvsp_channel *const ch = &v->channel[via];
     const struct nvsp_message m = {.type = NVSP_SEND_RNDIS_PACKET,
                                    .rndis = {channel_type, NVSP_NO_SECTION, 0}};
     const unsigned count = b->count;
@@ -111,8 +120,8 @@ static void send_answer(struct netvsp_channel *ch)
 static int send_control(struct netvsp *v, const void *message, uint32_t length)
 {
     struct netvsp_batch b = {.count = 0};
-    const int e = netvsp_add(v, &b, 0, message, length, NULL, 0);
-    return e ? e : netvsp_send(v, &v->channel[0], NVSP_CHANNEL_CONTROL, &b);
+    const int e = netvsp_add(v, 0, &b, 0, message, length, NULL, 0);
+    return e ? e : netvsp_send(v, 0, &b, NVSP_CHANNEL_CONTROL);
 }
 
 static void send_reply(struct netvsp *v)
@@ -136,13 +145,31 @@ static void tell_link(struct netvsp *v)
         v->told_link = is_up;
 }
 
+/* Which channel the guest is to send on, by its own hash. */
+static void send_table(struct netvsp *v)
+{
+    struct {
+        struct nvsp_message m;
+        uint32_t queue[NVSP_SEND_TABLE];
+    } t = {.m = {.type = NVSP_SEND_INDIRECTION_TABLE, .table = {NVSP_SEND_TABLE, sizeof(t.m)}}};
+    unsigned n = 0;
+    while (n < NETVSP_CHANNELS && v->channel[n].is_open)
+        n++;
+    for (unsigned i = 0; i < NVSP_SEND_TABLE; i++)
+        t.queue[i] = i % n;
+    v->owes_table = vmbus_send(v->channel[0].channel, VMBUS_PKT_INBAND, 0, 0, &t, sizeof(t)) ==
+                    VMBUS_EFULL;
+}
+
 static void flush(struct netvsp *v)
 {
-    for (unsigned i = 0; i < CHANNELS; i++)
+    for (unsigned i = 0; i < NETVSP_CHANNELS; i++)
         send_answer(&v->channel[i]);
     send_reply(v);
     tell_link(v);
-    for (unsigned i = 0; i < CHANNELS; i++) {
+    if (v->owes_table && v->channel[0].is_open)
+        send_table(v);
+    for (unsigned i = 0; i < NETVSP_CHANNELS; i++) {
         struct netvsp_channel *const ch = &v->channel[i];
         if (ch->is_open)
             vmbus_pause(ch->channel, ch->has_answer || (!i && v->reply_length));
@@ -214,6 +241,32 @@ static void set_send_buffer(struct netvsp *v, const struct nvsp_message *m, stru
     a->send_complete.section_size = good ? v->send.size : 0;
 }
 
+static const struct vmbus_vsp_ops netvsp_ops;
+
+/* As many as were asked for, or as there can be. */
+static void offer_sub_channels(struct netvsp *v, const struct nvsp_message *m,
+                               struct nvsp_message *a)
+{
+    struct vmbus_offer o = v->offer;
+    unsigned n = 0;
+    bool none = true;
+    for (unsigned i = 1; i < NETVSP_CHANNELS; i++)
+        none &= !v->channel[i].channel;
+    const bool good = none && v->version >= NVSP_VERSION_5 &&
+                      m->subchannel.operation == NVSP_SUBCHANNEL_ALLOCATE;
+    o.parent = v->channel[0].channel;
+    while (good && n < m->subchannel.count && n < NETVSP_CHANNELS - 1) {
+        o.sub_index = (uint16_t)(n + 1);
+        v->channel[n + 1].channel = vmbus_offer(v->server, &o, &netvsp_ops, v);
+        if (!v->channel[n + 1].channel)
+            break;
+        n++;
+    }
+    a->type = NVSP_SUBCHANNEL;
+    a->subchannel_complete.status = n ? NVSP_STATUS_SUCCESS : NVSP_STATUS_FAIL;
+    a->subchannel_complete.count = n;
+}
+
 /* An RNDIS message, out of a section and pages, into v->buffer: its length, 0: there is none. */
 static uint32_t copy_message(struct netvsp *v, struct netvsp_channel *ch,
                              const struct nvsp_message *m, const struct vmbus_packet *p)
@@ -280,6 +333,9 @@ static void dispatch(struct netvsp *v, struct netvsp_channel *ch, const struct n
     case NVSP_REVOKE_SEND_BUFFER:
         v->send.is_set = false;
         break;
+    case NVSP_SUBCHANNEL:
+        offer_sub_channels(v, m, a);
+        break;
     default: /* NDIS version and configuration; what we do not offer: the answer has no type */
         break;
     }
@@ -313,7 +369,10 @@ static uint32_t on_opened(void *vsp, struct vmbus_channel *c, const uint8_t *use
     (void)user;
     if (ch == &v->channel[0])
         v->state = NET_OPEN;
+    else
+        v->owes_table = v->version >= NVSP_VERSION_5;
     ch->is_open = true;
+    flush(v);
     return VMBUS_NT_SUCCESS;
 }
 
@@ -344,6 +403,7 @@ static void on_closed(void *vsp, struct vmbus_channel *c)
     struct netvsp_channel *const ch = find(v, c);
     ch->is_open = false;
     ch->has_answer = false;
+    take_back_sections(v, (unsigned)(ch - v->channel));
     if (ch != &v->channel[0])
         return;
     v->state = NET_CLOSED;
@@ -352,6 +412,8 @@ static void on_closed(void *vsp, struct vmbus_channel *c)
     v->is_initialized = false;
     v->filter = 0;
     v->reply_length = 0;
+    v->rss.types = 0;
+    v->owes_table = false;
 }
 
 static void on_writable(void *vsp, struct vmbus_channel *c)
@@ -365,7 +427,7 @@ static void on_gone(void *vsp, struct vmbus_channel *c)
     struct netvsp *const v = vsp;
     const struct netvsp_host host = v->host;
     find(v, c)->channel = NULL;
-    for (unsigned i = 0; i < CHANNELS; i++) {
+    for (unsigned i = 0; i < NETVSP_CHANNELS; i++) {
         if (v->channel[i].channel)
             return;
     }
@@ -397,8 +459,6 @@ struct netvsp *netvsp_new(struct vmbus_server *s, const struct netvsp_host *host
     v->port.is_linked = true;
     v->port.vlan = vlan;
     memcpy(v->port.mac, mac, sizeof(v->port.mac));
-    for (unsigned i = 0; i < CHANNELS; i++)
-        v->channel[i].owner = v;
     if (vswitch_add(sw, &v->port)) {
         v->channel[0].channel = vmbus_offer(s, &v->offer, &netvsp_ops, v);
         if (v->channel[0].channel)

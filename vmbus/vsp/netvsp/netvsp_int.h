@@ -1,6 +1,7 @@
 /*
  * vmbus/vsp/netvsp/netvsp_int.h: a virtual network card as its files share it: netvsp.c channels
- * and the network protocol, control.c requests by RNDIS, data.c frames.
+ * and the network protocol, control.c requests by RNDIS, data.c frames, rss.c which
+ * channel gets a frame.
  */
 #ifndef VMBUS_VSP_NETVSP_INT_H
 #define VMBUS_VSP_NETVSP_INT_H
@@ -13,6 +14,8 @@
 #define NETVSP_RECEIVE_SECTION 1728u /* bytes: a frame, its RNDIS header and all infos */
 #define NETVSP_SEND_SECTION    6144u
 #define NETVSP_RESERVED        16u    /* receive sections that frames leave to answers */
+#define NETVSP_CHANNELS        8u     /* with the primary */
+#define NETVSP_HASH_NIBBLES    72u    /* of the longest input: IPv6 addresses and ports */
 #define NETVSP_BATCH           64u    /* frames of one packet to the guest */
 #define NETVSP_PACKETS         8u     /* frames of one message of the guest */
 #define NETVSP_LONG_MAX        62000u /* bytes of a segment that is to be cut, as guests are told */
@@ -23,7 +26,6 @@
 enum netvsp_state { NET_CLOSED, NET_OPEN, NET_VERSIONED };
 
 struct netvsp_channel {
-    struct netvsp *owner;
     struct vmbus_channel *channel; /* NULL: not offered */
     bool is_open;
     bool has_answer; /* to the guest's last packet, that waits for room in the ring */
@@ -47,7 +49,8 @@ enum netvsp_use {
 
 struct netvsp_section {
     uint16_t next; /* free one, or of the same packet */
-    uint16_t use;
+    uint8_t use;
+    uint8_t via; /* the channel of that packet */
 };
 #define NETVSP_NONE 0xffffu /* no section */
 
@@ -58,12 +61,19 @@ struct netvsp_batch {
     struct vmbus_xfer_range range[NETVSP_BATCH];
 };
 
+/* Receive-side scaling, as the guest set it */
+struct netvsp_rss {
+    uint32_t types; /* NDIS_HASH_*; 0: off */
+    uint8_t queue[NDIS_RSS_TABLE];
+    uint32_t hash_of[NETVSP_HASH_NIBBLES][16];
+};
+
 struct netvsp {
     struct net_port port; /* first */
     struct netvsp_host host;
     struct vmbus_server *server;
     struct vmbus_offer offer;
-    struct netvsp_channel channel[1]; /* [0]: the primary */
+    struct netvsp_channel channel[NETVSP_CHANNELS]; /* [0]: the primary */
     /* what the guest has set up; all gone when it closes the primary */
     enum netvsp_state state;
     uint32_t version;
@@ -71,7 +81,9 @@ struct netvsp {
     struct netvsp_section *section; /* of the receive buffer */
     uint16_t free;                  /* the first free one */
     uint32_t frees;
-    struct netvsp_batch batch;
+    struct netvsp_batch batch[NETVSP_CHANNELS];
+    struct netvsp_rss rss;
+    bool owes_table;       /* NVSP_SEND_INDIRECTION_TABLE, now that there are channels */
     bool is_initialized;   /* by RNDIS_INITIALIZE */
     bool told_link;        /* what the guest knows of it */
     uint32_t filter;       /* NDIS_FILTER_* */
@@ -82,13 +94,12 @@ struct netvsp {
 };
 
 /* ---- netvsp.c ---- */
-/* A message into a free section, leaving `reserve` of them, and into the batch: header, then data.
- * 0; VMBUS_ENOMEM: no section; else it will never get there. */
-int netvsp_add(struct netvsp *v, struct netvsp_batch *b, uint32_t reserve, const void *header,
-               uint32_t header_length, const void *data, uint32_t length);
+/* A message into a free section, leaving `reserve` of them, and into a batch for channel `via`:
+ * header, then data. 0; VMBUS_ENOMEM: no section; else it will never get there. */
+int netvsp_add(struct netvsp *v, unsigned via, struct netvsp_batch *b, uint32_t reserve,
+               const void *header, uint32_t header_length, const void *data, uint32_t length);
 /* Sends the batch, which is empty then. 0; VMBUS_EFULL: no room now; else it will never be. */
-int netvsp_send(struct netvsp *v, struct netvsp_channel *ch, uint32_t channel_type,
-                struct netvsp_batch *b);
+int netvsp_send(struct netvsp *v, unsigned via, struct netvsp_batch *b, uint32_t channel_type);
 
 /* ---- control.c ---- */
 /* A request, and what is to be answered in v->reply. False: it is malformed. */
@@ -98,5 +109,11 @@ bool netvsp_control(struct netvsp *v, const uint8_t *message, uint32_t length);
 /* Frames of the guest. False: one is malformed; those before it are sent. */
 bool netvsp_transmit(struct netvsp *v, uint8_t *message, uint32_t length);
 extern const struct net_port_ops netvsp_port_ops;
+
+/* ---- rss.c ---- */
+/* OID_GEN_RECEIVE_SCALE_PARAMETERS: its RNDIS_STATUS_*. */
+uint32_t netvsp_rss_set(struct netvsp_rss *r, const uint8_t *data, uint32_t n);
+/* False: there is no hash of such frames. */
+bool netvsp_rss_hash(const struct netvsp_rss *r, struct net_frame *f, uint32_t *out);
 
 #endif
