@@ -16,10 +16,11 @@ const struct command commands[] = {
     {"config", cmd_config, 'c', "show [--origin] [run options]",
      "the effective settings and where they came from"},
     {"vm", cmd_vm, 'v',
-     "ls|start|stop|restart|reset|pause|resume|nmi|ic|type|console|new|rm|query|watch|power-off "
-     "...",
+     "ls|start|stop|restart|reset|pause|resume|nmi|ic|type|set|console|new|rm|query|watch|"
+     "power-off ...",
      "the VMs of a machine that was started with --name: ls, start VM, stop VM, console VM,\n"
-     "ic VM, query \"SELECT * FROM Msvm_ComputerSystem\", watch, power-off (of the machine)"},
+     "ic VM, set VM net.link=off, query \"SELECT * FROM Msvm_ComputerSystem\", watch, power-off "
+     "(of the machine)"},
     {"info", cmd_info, 0, "cpu", "what can be configured: processor models and their features"},
     {"img", cmd_img, 'i', "info|new|convert|check FILE... [options]",
      "disk images: info FILE, new FILE SIZE, convert FROM TO, check FILE"},

@@ -307,6 +307,23 @@ static int type(struct client *c, const char *vm, struct err *err)
                json_pack("{s:s,s:s}", "ElementName", vm, "AsciiText", c->o->args[2]), err);
 }
 
+/* KEY=VALUE: net.link=on|off */
+static int set(struct client *c, const char *vm, struct err *err)
+{
+    const char *const text = c->o->args[2];
+    const bool on = strcmp(text, "net.link=on") == 0;
+
+    if (!on && strcmp(text, "net.link=off") != 0) {
+        err_set(err, "E-CLI-006", -EINVAL, "'%s' is no setting that can be changed", text);
+        return err_hint(err, "net.link=on or net.link=off: the VM's network cable");
+    }
+    return act(c, "Msvm_VirtualSystemManagementService.ModifyResourceSettings",
+               json_pack("{s:s,s:s,s:i}", "ElementName", vm, "ClassName",
+                         "Msvm_EthernetPortAllocationSettingData", "EnabledState",
+                         on ? STATE_ENABLED : STATE_DISABLED),
+               err);
+}
+
 static int define(struct client *c, const char *settings, struct err *err)
 {
     return act(c, "Msvm_VirtualSystemManagementService.DefineSystem",
@@ -456,11 +473,14 @@ static const struct verb {
     const char *argument; /* the word or two behind it; NULL: none; "[...]": may be missing */
     int (*run)(struct client *c, const char *argument, struct err *err);
 } verbs[] = {
-    {"ls", "[VM]", list},           {"start", "VM", start},    {"stop", "VM", stop},
-    {"restart", "VM", restart},     {"reset", "VM", reset},    {"pause", "VM", suspend},
-    {"resume", "VM", start},        {"nmi", "VM", nmi},        {"console", "VM", console},
-    {"new", "SETTINGS", define},    {"rm", "VM", destroy},     {"query", "WQL", ask},
-    {"ic", "VM", components},       {"type", "VM TEXT", type}, {"watch", NULL, watch},
+    {"ls", "[VM]", list},           {"start", "VM", start},
+    {"stop", "VM", stop},           {"restart", "VM", restart},
+    {"reset", "VM", reset},         {"pause", "VM", suspend},
+    {"resume", "VM", start},        {"nmi", "VM", nmi},
+    {"console", "VM", console},     {"new", "SETTINGS", define},
+    {"rm", "VM", destroy},          {"query", "WQL", ask},
+    {"ic", "VM", components},       {"type", "VM TEXT", type},
+    {"set", "VM KEY=VALUE", set},   {"watch", NULL, watch},
     {"power-off", NULL, power_off},
 };
 

@@ -82,6 +82,14 @@ struct rt_vm_kvp {
     char key[RT_KVP_KEY], value[RT_KVP_VALUE];
 };
 
+/* The VM's network card */
+#define RT_MSG_VM_NET (RT_MSG_USER + 10) /* data: struct rt_vm_net, when it changes */
+struct rt_vm_net {
+    uint64_t mac;       /* first byte highest; 0: there is no card */
+    uint32_t vlan;      /* 0: untagged */
+    uint32_t is_linked; /* the cable is plugged in */
+};
+
 /* VMMS to VMWP */
 #define RT_MSG_VM_STOP (RT_MSG_USER + 2) /* data: uint32_t enum rt_vm_stop */
 
@@ -95,6 +103,7 @@ enum rt_vm_stop {
 #define RT_MSG_VM_NMI       (RT_MSG_USER + 4) /* to VP 0 */
 #define RT_MSG_VM_TYPE      (RT_MSG_USER + 7) /* data: text for the synthetic keyboard */
 #define RT_MSG_VM_SCANCODES (RT_MSG_USER + 8) /* data: bytes of a keyboard of set 1 */
+#define RT_MSG_VM_LINK      (RT_MSG_USER + 9) /* data: uint32_t 1: the cable is in, 0: out */
 
 enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING, RT_VM_PAUSED };
 enum rt_vm_end {

@@ -1,5 +1,5 @@
-# Children on the virtual switch: the same run twice; what a frame costs; a server in a child behind a
-# forwarded port.
+# Children on the virtual switch: the same run twice; what a frame costs; a cable that is pulled; a
+# server in a child behind a forwarded port.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 . "$SRC/tests/boot/netvsp_lib.sh"
@@ -34,6 +34,39 @@ load 0500 00500 && under "64 KiB of a stream" $(((insns - base) / 400)) 800000
 same "a stream causes no port or memory intercepts" "$quiet" "$exits"
 load 0100 02500 && under "an echo of 1000 bytes" $(((insns - base) / 2000)) 90000
 same "echoes cause no port or memory intercepts" "$quiet" "$exits"
+
+# The cable, by the management endpoint.
+XDG_RUNTIME_DIR=$work/run
+export XDG_RUNTIME_DIR
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+: >"$work/wire"
+"$VITRINE" run --name=wire --headless --timeout=120s --net none \
+    --vm "$(vm a switch,mac=02:00:00:00:00:0a,vlan=7 cable)" >"$work/wire" 2>&1 &
+guest=$!
+# carrier VALUE: until the guest has said so
+carrier()
+{
+    tries=0
+    until tr -d '\r' <"$work/wire" | grep -q -a "@@carrier $1\$" || [ $tries -gt 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+ask() { expect "$1" 0 "$VITRINE" vm query "SELECT * FROM $2" && shift 2 && says "$@"; }
+carrier 1
+ask "a card in the management's words" Msvm_SyntheticEthernetPort '"PermanentAddress": "02000000000A"'
+ask "its VLAN" Msvm_EthernetSwitchPortVlanSettingData '"AccessVlanId": 7'
+expect "the cable is pulled" 0 "$VITRINE" vm set a net.link=off
+carrier 0
+ask "which shows" Msvm_EthernetPortAllocationSettingData '"EnabledState": 3'
+expect "no such setting" 2 "$VITRINE" vm set a net.lnk=on && says 'net.link=on or net.link=off'
+expect "and plugged in" 0 "$VITRINE" vm set a net.link=on
+wait $guest
+if [ "$(tr -d '\r' <"$work/wire" | grep -a '@@carrier' | tr '\n' ' ')" = "@@carrier 1 @@carrier 0 @@carrier 1 " ]; then
+    ok "the guest sees it"
+else
+    not_ok "the guest sees its cable: $(grep -a '@@' "$work/wire")"
+fi
 
 [ "${HAVE_SLIRP:-no}" = yes ] || { skip "user network: built without libslirp"; finish; exit; }
 web=$((20000 + $$ % 10000))

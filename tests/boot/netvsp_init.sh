@@ -54,6 +54,17 @@ for step in $(echo "$net" | tr , " "); do
         until grep -q 'response:200' /tmp/log; do sleep 1; done
         sleep 3
         ;;
+    cable)
+        # says how the cable is, and each change, until it is back in
+        ip link set eth0 up
+        was=
+        until [ "$was" = " 1 0 1" ]; do
+            now=$(cat /sys/class/net/eth0/carrier)
+            [ "$now" = "${was##* }" ] || echo "@@carrier $now"
+            [ "$now" = "${was##* }" ] || was="$was $now"
+            usleep 100000
+        done
+        ;;
     quiet)
         # answers pings, serves a file of `stream` blocks of 64 KiB; until told to stop. Both of
         # these say nothing, so that the console costs the same each time.

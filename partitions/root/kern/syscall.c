@@ -301,6 +301,12 @@ static int64_t sys_net_attach(uint64_t part, uint64_t mac, uint64_t vlan)
     return p ? net_attach(p, mac, vlan) : -RT_EBADF;
 }
 
+static int64_t sys_net_link(uint64_t part, uint64_t is_up)
+{
+    struct part *p = proc_object(self(), part, H_PARTITION);
+    return p ? net_link(p, is_up) : -RT_EBADF;
+}
+
 static int64_t sys_channel_offer(uint64_t part, uint64_t offer)
 {
     struct part *p = proc_object(self(), part, H_PARTITION);

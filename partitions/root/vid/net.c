@@ -31,3 +31,11 @@ int64_t net_attach(struct part *p, uint64_t mac, uint64_t vlan)
     p->net = netvsp_new(p->bus, &net_host, &instance, &net_switch, bytes, (uint16_t)vlan);
     return p->net ? 0 : -RT_ENOMEM;
 }
+
+int64_t net_link(struct part *p, bool is_up)
+{
+    if (!p->net)
+        return -RT_ENODEV;
+    netvsp_set_link(p->net, is_up);
+    return 0;
+}

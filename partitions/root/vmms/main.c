@@ -59,6 +59,11 @@ void vm_nmi(struct vm *v)
     tell(v, RT_MSG_VM_NMI, 0);
 }
 
+void vm_link(struct vm *v, bool is_up)
+{
+    tell(v, RT_MSG_VM_LINK, is_up);
+}
+
 void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n)
 {
     for (size_t at = 0, part; at < n; at += part) {
@@ -86,6 +91,7 @@ void vm_start(struct vm *v)
     v->started = u_now();
     memset(v->ic, 0, sizeof(v->ic));
     memset(v->kvp, 0, sizeof(v->kvp));
+    memset(&v->net, 0, sizeof(v->net));
     vm_set_state(v, RT_VM_STARTING);
     int64_t r = u_call3(SYS_SPAWN, (uint64_t) "bin/vmwp", (uint64_t)v->line, (uint64_t)vmms_queue);
     if (r < 0) {
@@ -240,6 +246,9 @@ static void handle(const struct rt_msg *m)
         break;
     case RT_MSG_VM_KVP:
         vm_kvp(v, m->data);
+        break;
+    case RT_MSG_VM_NET:
+        memcpy(&v->net, m->data, sizeof(v->net));
         break;
     case RT_MSG_VM_END:
         vm_ended(v, word[0], word[1]);

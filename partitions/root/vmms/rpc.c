@@ -165,15 +165,56 @@ static void kvp_exchange(struct rt_json_out *o, const struct vm *v)
     rt_json_close(o, '}');
 }
 
+static bool has_card(const struct vm *v)
+{
+    return v->net.mac;
+}
+
+/* The card, as CIM_NetworkPort has it: the address as twelve digits. */
+static void ethernet_port(struct rt_json_out *o, const struct vm *v)
+{
+    char mac[16];
+    rt_format(mac, sizeof(mac), "%08x%04x", (unsigned)(v->net.mac >> 16),
+              (unsigned)(v->net.mac & 0xffff));
+    for (char *c = mac; *c; c++)
+        *c = *c >= 'a' ? (char)(*c - 'a' + 'A') : *c;
+    put_text(o, "ElementName", v->name);
+    put_text(o, "PermanentAddress", mac);
+    put_number(o, "EnabledState", v->state == RT_VM_OFF ? STATE_DISABLED : STATE_ENABLED);
+}
+
+/* Its place on the switch: enabled means plugged in. */
+static void ethernet_allocation(struct rt_json_out *o, const struct vm *v)
+{
+    put_text(o, "ElementName", v->name);
+    put_text(o, "HostResource", "switch");
+    put_number(o, "EnabledState", v->net.is_linked ? STATE_ENABLED : STATE_DISABLED);
+}
+
+static void ethernet_vlan(struct rt_json_out *o, const struct vm *v)
+{
+    put_text(o, "ElementName", v->name);
+    put_number(o, "OperationMode", 1); /* access */
+    put_number(o, "AccessVlanId", v->net.vlan);
+}
+
 static const struct class
 {
     const char *name;
     void (*write)(struct rt_json_out *o, const struct vm *v);
+    bool (*has)(const struct vm *v); /* the VM has one; 0: every VM */
 } classes[] = {
-    {"Msvm_ComputerSystem", computer_system},    {"Msvm_SummaryInformation", summary},
-    {"Msvm_MemorySettingData", memory_settings}, {"Msvm_ProcessorSettingData", processor_settings},
-    {"Msvm_HeartbeatComponent", heartbeat},      {"Msvm_ShutdownComponent", shutdown},
-    {"Msvm_TimeSyncComponent", time_sync},       {"Msvm_KvpExchangeComponent", kvp_exchange},
+    {"Msvm_ComputerSystem", computer_system, 0},
+    {"Msvm_SummaryInformation", summary, 0},
+    {"Msvm_MemorySettingData", memory_settings, 0},
+    {"Msvm_ProcessorSettingData", processor_settings, 0},
+    {"Msvm_HeartbeatComponent", heartbeat, 0},
+    {"Msvm_ShutdownComponent", shutdown, 0},
+    {"Msvm_TimeSyncComponent", time_sync, 0},
+    {"Msvm_KvpExchangeComponent", kvp_exchange, 0},
+    {"Msvm_SyntheticEthernetPort", ethernet_port, has_card},
+    {"Msvm_EthernetPortAllocationSettingData", ethernet_allocation, has_card},
+    {"Msvm_EthernetSwitchPortVlanSettingData", ethernet_vlan, has_card},
 };
 
 static void write_instance(struct rt_json_out *o, const struct class *c, const struct vm *v)
@@ -192,6 +233,8 @@ static bool write_instances(struct rt_json_out *o, const struct wql *q)
             continue;
         rt_json_open(o, '[');
         for (unsigned i = 0; i < vm_count; i++) {
+            if (classes[k].has && !classes[k].has(&vms[i]))
+                continue;
             static char text[INSTANCE_MAX];
             struct rt_json_out one;
             struct rt_json instance;
@@ -406,6 +449,25 @@ static unsigned destroy_system(struct rt_json params, struct rt_json_out *o)
     return returns(o, RETURN_DONE);
 }
 
+/* What of a VM's settings can be changed while it runs: its place on the switch. */
+static unsigned modify_resource(struct rt_json params, struct rt_json_out *o)
+{
+    char class_name[64];
+    uint64_t state;
+    struct vm *v = vm_param(params);
+    if (!v || !text_param(params, "ClassName", class_name, sizeof(class_name)) ||
+        !number_param(params, "EnabledState", &state) ||
+        !wql_same_name(class_name, "Msvm_EthernetPortAllocationSettingData") ||
+        (state != STATE_ENABLED && state != STATE_DISABLED))
+        return returns(o, RETURN_PARAMETER);
+    if (v->state == RT_VM_OFF || v->state == RT_VM_STARTING)
+        return returns(o, RETURN_STATE);
+    if (!v->net.mac)
+        return returns(o, RETURN_NOT_SUPPORTED);
+    vm_link(v, state == STATE_ENABLED);
+    return returns(o, RETURN_BEGUN);
+}
+
 static unsigned power_off_host(struct rt_json params, struct rt_json_out *o)
 {
     (void)params;
@@ -429,6 +491,7 @@ static const struct {
     {"Msvm_ShutdownComponent.InitiateReboot", initiate_reboot},
     {"Msvm_VirtualSystemManagementService.DefineSystem", define_system},
     {"Msvm_VirtualSystemManagementService.DestroySystem", destroy_system},
+    {"Msvm_VirtualSystemManagementService.ModifyResourceSettings", modify_resource},
     {"Win32_OperatingSystem.Shutdown", power_off_host},
 };
 

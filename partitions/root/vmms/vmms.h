@@ -24,6 +24,7 @@ struct vm {
     uint32_t end, value;
     enum rt_ic_status ic[RT_ICS];
     struct rt_vm_kvp kvp[RT_KVP_ITEMS];
+    struct rt_vm_net net; /* of its last start */
 };
 
 extern struct vm vms[VM_MAX];
@@ -37,6 +38,7 @@ void vm_start(struct vm *v); /* which is off */
 void vm_stop(struct vm *v, enum rt_vm_stop how);
 void vm_pause(struct vm *v, bool pause);
 void vm_nmi(struct vm *v);
+void vm_link(struct vm *v, bool is_up); /* its network cable */
 /* RT_MSG_VM_TYPE or RT_MSG_VM_SCANCODES */
 void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n);
 /* One more VM, off; false: no name, a name that another has, or no room. */

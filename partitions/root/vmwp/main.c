@@ -170,6 +170,8 @@ static void vm_message(const struct rt_msg *m)
         keyboard_keys(m);
     else if (m->type == RT_MSG_VM_NMI)
         u_call(SYS_ASSERT, vm.part, HV_INTERRUPT_NMI, 0, 0);
+    else if (m->type == RT_MSG_VM_LINK)
+        nic_link(m->data[0]);
 }
 
 int64_t u_main(const char *args)

@@ -63,13 +63,29 @@ void nic_configure(const char *args)
         vm.vlan = rt_parse_u64(text);
 }
 
+static void tell(bool is_linked)
+{
+    const struct rt_vm_net news = {vm.has_net ? vm.mac : 0, (uint32_t)vm.vlan, is_linked};
+    u_send(U_PARENT, RT_MSG_VM_NET, &news, sizeof(news));
+}
+
+void nic_link(bool is_up)
+{
+    if (!u_call2(SYS_NET_LINK, vm.part, is_up))
+        tell(is_up);
+}
+
 void nic_attach(void)
 {
     uint64_t mac = vm.mac ? vm.mac : mac_of_name(vm.name);
     const unsigned tries = vm.mac ? 1 : MAC_TRIES;
     int64_t r = vm.has_net ? -RT_EPERM : 0;
-    for (unsigned i = 0; i < tries && r == -RT_EPERM; i++, mac++)
+    for (unsigned i = 0; i < tries && r == -RT_EPERM; i++, mac++) {
+        vm.mac = mac;
         r = u_call3(SYS_NET_ATTACH, vm.part, mac, vm.vlan);
+    }
+    if (!r)
+        tell(vm.has_net);
     if (r >= 0)
         return;
     u_log("network card: %s", r == -RT_EPERM    ? "another VM has its address"
