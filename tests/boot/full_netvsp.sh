@@ -1,5 +1,5 @@
-# Children on the virtual switch: the same run twice; what a frame costs; a cable that is pulled; a
-# server in a child behind a forwarded port.
+# Children on the virtual switch: the same run twice; what a frame costs; a hostile neighbour; a cable
+# that is pulled; a server in a child behind a forwarded port.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
 . "$SRC/tests/boot/netvsp_lib.sh"
@@ -34,6 +34,23 @@ load 0500 00500 && under "64 KiB of a stream" $(((insns - base) / 400)) 800000
 same "a stream causes no port or memory intercepts" "$quiet" "$exits"
 load 0100 02500 && under "an echo of 1000 bytes" $(((insns - base) / 2000)) 90000
 same "echoes cause no port or memory intercepts" "$quiet" "$exits"
+
+# A child on the same switch that breaks every rule: it loses its channels, the two others nothing.
+if [ -z "${GUEST_CC:-}" ]; then
+    skip "a hostile child on the switch: no x86-64 compiler"
+elif (cd "$SRC" && $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static \
+    -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -I. -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+    -Wl,-z,max-page-size=4096 -Wl,-T,partitions/child/child.ld -o "$work/hostile.elf" \
+    tests/guest/hostile/net.c partitions/child/lib.c partitions/child/trap.c vmbus/ring.c \
+    vmbus/client/client.c roms/ch_boot.S); then
+    pair "a hostile child on the switch of two others" switch first --net none \
+        --vm "name=bad,memory=16M,kernel=$work/hostile.elf,net=switch" && pair_is_well &&
+        says 'bad. hostile: .* packets sent' 'vmbus: bad: .* no more about this guest' &&
+        ok "harms none of them"
+else
+    not_ok "the hostile child builds"
+fi
 
 # The cable, by the management endpoint.
 XDG_RUNTIME_DIR=$work/run

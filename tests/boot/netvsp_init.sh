@@ -98,7 +98,7 @@ for step in $(echo "$net" | tr , " "); do
         ip link set eth0 up
         meet 10.9.0.1
         for size in 0 1 1472 1473 8000 65507; do
-            echo "ping $size: $(ping -c 2 -s $size 10.9.0.1 | grep received)"
+            echo "ping $size: $(ping -A -c 2 -s $size 10.9.0.1 | grep received)"
         done
         until wget -q -O /tmp/got http://10.9.0.1/numbers; do sleep 1; done
         seq 1 200000 | cmp - /tmp/got && echo "transfer: same $(wc -c </tmp/got)"
