@@ -35,7 +35,7 @@ struct vm_spec {
     bool net, net_user; /* a card on the switch; the machine wants a user network */
     bool has_mac;
     uint8_t mac[6];
-    unsigned vlan; /* 0: untagged */
+    unsigned vlan; /* 0: untagged; 4095: all, with their tags */
     char *copy;
 };
 

@@ -18,6 +18,7 @@
 #define VM_MEMORY_MAX     (64ull << 30)
 #define VM_CPUS_MAX       4
 #define VM_VLAN_MAX       4094
+#define VM_VLAN_TRUNK     4095 /* in etc/vms.conf: all VLANs, with their tags */
 #define FILE_LIMIT        (1ull << 30)
 
 #define NS_PER_MS 1000000u
@@ -79,9 +80,10 @@ static int set_net(struct vm_spec *vm, const char *value, struct err *err)
 
 static int set_vlan(struct vm_spec *vm, const char *value, struct err *err)
 {
-    uint64_t number;
-    if (value_parse_count(value, &number) < 0 || number < 1 || number > VM_VLAN_MAX)
-        return err_set(err, "E-CLI-002", -EINVAL, "vlan=%s: 1 to %d", value, VM_VLAN_MAX);
+    uint64_t number = VM_VLAN_TRUNK;
+    if (strcmp(value, "trunk") != 0 &&
+        (value_parse_count(value, &number) < 0 || number < 1 || number > VM_VLAN_MAX))
+        return err_set(err, "E-CLI-002", -EINVAL, "vlan=%s: 1 to %d, or trunk", value, VM_VLAN_MAX);
     vm->vlan = (unsigned)number;
     return 0;
 }

@@ -84,9 +84,10 @@ struct rt_vm_kvp {
 
 /* The VM's network card */
 #define RT_MSG_VM_NET (RT_MSG_USER + 10) /* data: struct rt_vm_net, when it changes */
+#define RT_VLAN_TRUNK 0xfffu
 struct rt_vm_net {
     uint64_t mac;       /* first byte highest; 0: there is no card */
-    uint32_t vlan;      /* 0: untagged */
+    uint32_t vlan;      /* 0: untagged; RT_VLAN_TRUNK: all, with their tags */
     uint32_t is_linked; /* the cable is plugged in */
 };
 

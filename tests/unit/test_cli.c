@@ -188,6 +188,9 @@ START_TEST(a_vm_has_a_card_on_the_switch)
     ck_assert_mem_eq(vm.mac, "\2\0\0\0\0\x0a", 6);
     ck_assert_uint_eq(vm.vlan, 7);
     vm_spec_free(&vm);
+    ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,net=switch,vlan=trunk", 0, &err), 0);
+    ck_assert_uint_eq(vm.vlan, 4095);
+    vm_spec_free(&vm);
     ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,net=user", 0, &err), 0);
     ck_assert(vm.net && vm.net_user && !vm.has_mac && !vm.vlan);
     vm_spec_free(&vm);

@@ -342,6 +342,49 @@ START_TEST(a_frame_goes_to_the_switch_as_it_is)
 }
 END_TEST
 
+START_TEST(tags_travel_beside_the_frame)
+{
+    uint8_t f[200], in_data[200];
+    struct rndis_packet k;
+    uint32_t value;
+    begin_ready();
+    const uint32_t length = make_frame(f, NET_PROTO_UDP, 50);
+    /* VLAN 0x234, priority 5, CFI: on an access port refused, but for the priority */
+    ck_assert_uint_eq(send_frame(f, length, RNDIS_INFO_VLAN, 0x234u << 4 | 8 | 5), 1);
+    ck_assert_uint_eq(n.peer.frames, 0);
+    ck_assert_uint_eq(netvsp_counts(n.card).refused, 1);
+    ck_assert_uint_eq(send_frame(f, length, RNDIS_INFO_VLAN, 5), 1);
+    ck_assert_uint_eq(n.peer.frames, 1);
+    n.card->port.is_trunk = n.peer.port.is_trunk = true;
+    ck_assert_uint_eq(send_frame(f, length, RNDIS_INFO_VLAN, 0x234u << 4 | 8 | 5), 1);
+    ck_assert_uint_eq(n.peer.last.tag, 0xb234);
+    ck_assert_uint_eq(n.peer.last.length, length);
+    /* the same tag in the data; with one beside it, that is two */
+    memcpy(in_data, f, 12);
+    memcpy(in_data + 12, (const uint8_t[]){0x81, 0, 0xb2, 0x34}, 4);
+    memcpy(in_data + 16, f + 12, length - 12);
+    ck_assert_uint_eq(send_frame(in_data, length + 4, ~0u, 0), 1);
+    ck_assert_uint_eq(n.peer.last.tag, 0xb234);
+    ck_assert_mem_eq(n.peer.bytes, f, length);
+    ck_assert_uint_eq(send_frame(in_data, length + 4, RNDIS_INFO_VLAN, 16), 5);
+    /* to the guest */
+    struct net_frame back = {.data = f, .length = length, .tag = 0xb234};
+    memcpy(f, net_rig_mac, 6);
+    memcpy(f + 6, net_rig_peer_mac, 6);
+    vswitch_send(&n.peer.port, &back);
+    vswitch_flush(&n.sw);
+    ck_assert(net_rig_receive(&n));
+    memcpy(&k, n.message, sizeof(k));
+    ck_assert_uint_eq(k.info_length, 16);
+    memcpy(&value, n.message + 8 + k.info_offset + 4, 4);
+    ck_assert_uint_eq(value, RNDIS_INFO_VLAN);
+    memcpy(&value, n.message + 8 + k.info_offset + 12, 4);
+    ck_assert_uint_eq(value, 0x234u << 4 | 8 | 5);
+    ck_assert_mem_eq(n.message + 8 + k.data_offset, f, length);
+    end();
+}
+END_TEST
+
 START_TEST(malformed_frames_are_refused)
 {
     uint8_t f[2048], good[2048], m[2048];
@@ -361,6 +404,21 @@ START_TEST(malformed_frames_are_refused)
     ck_assert_uint_eq(net_rig_rndis(&n, NVSP_CHANNEL_DATA, good, 43), NVSP_STATUS_INVALID_RNDIS);
     ck_assert_uint_eq(net_rig_rndis(&n, NVSP_CHANNEL_DATA, good, 0), NVSP_STATUS_INVALID_RNDIS);
     ck_assert_uint_eq(n.peer.frames, 0);
+    /* an info of a kind we do not know, and of no length at all */
+    const uint32_t odd[2] = {0, 3};
+    memcpy(m, good, all);
+    memcpy(m + 44, odd, sizeof(odd));
+    ck_assert_uint_eq(net_rig_rndis(&n, NVSP_CHANNEL_DATA, m, all), NVSP_STATUS_INVALID_RNDIS);
+    /* a good frame, with padding to the end of the section, and one byte more */
+    static uint8_t padded[6145];
+    const uint32_t lengths[2] = {6144, 6145};
+    memcpy(padded, good, all);
+    memcpy(padded + 4, &lengths[0], 4);
+    ck_assert_uint_eq(net_rig_rndis(&n, NVSP_CHANNEL_DATA, padded, 6144), NVSP_STATUS_SUCCESS);
+    memcpy(padded + 4, &lengths[1], 4);
+    ck_assert_uint_eq(net_rig_rndis(&n, NVSP_CHANNEL_DATA, padded, 6145),
+                      NVSP_STATUS_INVALID_RNDIS);
+    ck_assert_uint_eq(n.peer.frames, 1);
     /* sections that are none, and one too long */
     struct nvsp_message k = {.type = NVSP_SEND_RNDIS_PACKET, .rndis = {0, 4, 200}};
     ask(&k);
@@ -369,7 +427,7 @@ START_TEST(malformed_frames_are_refused)
     k.rndis.size = 6145;
     ask(&k);
     ck_assert_uint_eq(n.got.rndis_complete.status, NVSP_STATUS_INVALID_RNDIS);
-    ck_assert_uint_eq(netvsp_counts(n.card).refused, sizeof(wrong) / sizeof(wrong[0]) + 4);
+    ck_assert_uint_eq(netvsp_counts(n.card).refused, sizeof(wrong) / sizeof(wrong[0]) + 6);
     end();
 }
 END_TEST
@@ -830,10 +888,11 @@ END_TEST
 
 SUITE("netvsp", every_version_is_agreed_on, buffers_are_cut_into_sections,
       objects_are_queried_and_set, control_messages_of_other_kinds,
-      a_frame_goes_to_the_switch_as_it_is, malformed_frames_are_refused,
-      checksums_are_computed_for_those_who_cannot, long_segments_are_cut, a_frame_reaches_the_guest,
-      frames_that_come_together_go_together, frames_without_room_are_lost_and_answers_are_not,
-      the_filter_decides_what_comes_in, the_guest_hears_of_its_cable,
-      answers_wait_for_room_in_the_ring, nonsense_closes_the_channel, the_hash_is_toeplitz,
-      malformed_scaling_parameters_are_refused, frames_come_by_the_channel_of_their_hash,
-      a_guest_that_closes_starts_anew, buffers_that_go_away_are_not_touched)
+      a_frame_goes_to_the_switch_as_it_is, tags_travel_beside_the_frame,
+      malformed_frames_are_refused, checksums_are_computed_for_those_who_cannot,
+      long_segments_are_cut, a_frame_reaches_the_guest, frames_that_come_together_go_together,
+      frames_without_room_are_lost_and_answers_are_not, the_filter_decides_what_comes_in,
+      the_guest_hears_of_its_cable, answers_wait_for_room_in_the_ring, nonsense_closes_the_channel,
+      the_hash_is_toeplitz, malformed_scaling_parameters_are_refused,
+      frames_come_by_the_channel_of_their_hash, a_guest_that_closes_starts_anew,
+      buffers_that_go_away_are_not_touched)

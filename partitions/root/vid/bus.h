@@ -28,7 +28,7 @@ int64_t stor_attach(struct part *p, uint64_t nsid);
 /* ---- net.c ---- */
 void net_init(void); /* the root's card, if there is one, into the switch */
 /* Gives the partition a network card on the switch: an address (its first byte the highest of 48
- * bits), and a VLAN, 0: untagged. -RT_EPERM: another card has the address. */
+ * bits), and a VLAN, 0: untagged, RT_VLAN_TRUNK: all. -RT_EPERM: another card has the address. */
 int64_t net_attach(struct part *p, uint64_t mac, uint64_t vlan);
 int64_t net_link(struct part *p, bool is_up); /* -RT_ENODEV: it has no card */
 

@@ -7,6 +7,8 @@
 #include "partitions/root/vid/vid_int.h"
 #include "vmbus/vsp/netvsp/netvsp.h"
 
+_Static_assert(RT_VLAN_TRUNK == NETVSP_TRUNK, "one number for all VLANs");
+
 static struct vswitch net_switch;
 static const struct netvsp_host net_host = {kmalloc, kfree};
 
@@ -24,7 +26,7 @@ int64_t net_attach(struct part *p, uint64_t mac, uint64_t vlan)
     uint8_t bytes[6];
     for (unsigned i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)(mac >> (40 - 8 * i));
-    if (!p->bus || p->net || !mac || mac >> 48 || bytes[0] & 1 || vlan >= NET_VLAN_ID)
+    if (!p->bus || p->net || !mac || mac >> 48 || bytes[0] & 1 || vlan > NETVSP_TRUNK)
         return -RT_EINVAL;
     if (vswitch_has(&net_switch, bytes))
         return -RT_EPERM;

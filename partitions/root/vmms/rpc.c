@@ -193,9 +193,10 @@ static void ethernet_allocation(struct rt_json_out *o, const struct vm *v)
 
 static void ethernet_vlan(struct rt_json_out *o, const struct vm *v)
 {
+    const bool is_trunk = v->net.vlan == RT_VLAN_TRUNK;
     put_text(o, "ElementName", v->name);
-    put_number(o, "OperationMode", 1); /* access */
-    put_number(o, "AccessVlanId", v->net.vlan);
+    put_number(o, "OperationMode", is_trunk ? 2 : 1); /* trunk, access */
+    put_number(o, "AccessVlanId", is_trunk ? 0 : v->net.vlan);
 }
 
 static const struct class

@@ -60,7 +60,7 @@ void nic_configure(const char *args)
             refuse("mac", text);
     }
     if (rt_option(args, "vlan", text, sizeof(text)))
-        vm.vlan = rt_parse_u64(text);
+        vm.vlan = strcmp(text, "trunk") ? rt_parse_u64(text) : RT_VLAN_TRUNK;
 }
 
 static void tell(bool is_linked)

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-void nic_configure(const char *args); /* net=switch|none, mac=, vlan= */
+void nic_configure(const char *args); /* net=switch|none, mac=, vlan=ID|trunk */
 void nic_attach(void);                /* once the VM has a VMBus; ends the VM when it fails */
 void nic_link(bool is_up);            /* plugs the cable in or out; VMMS hears of it */
 

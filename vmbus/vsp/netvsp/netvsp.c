@@ -457,7 +457,8 @@ struct netvsp *netvsp_new(struct vmbus_server *s, const struct netvsp_host *host
     v->port.ops = &netvsp_port_ops;
     v->port.is_guarded = true;
     v->port.is_linked = true;
-    v->port.vlan = vlan;
+    v->port.is_trunk = vlan == NETVSP_TRUNK;
+    v->port.vlan = v->port.is_trunk ? 0 : vlan;
     memcpy(v->port.mac, mac, sizeof(v->port.mac));
     if (vswitch_add(sw, &v->port)) {
         v->channel[0].channel = vmbus_offer(s, &v->offer, &netvsp_ops, v);

@@ -22,9 +22,11 @@ struct netvsp_counts {
     uint64_t refused;                  /* of the guest's: malformed, or not from its address */
 };
 
+#define NETVSP_TRUNK 0xfffu
+
 /* Offers a card to the server's guest, with that address (not 0, no group) and the VLAN of an
- * access port, 0: untagged. It lives as long as its channels do, so at most as long as the server.
- * NULL: no memory, no channel, or the address is taken. */
+ * access port, 0: untagged, NETVSP_TRUNK: all, with their tags. It lives as long as its channels
+ * do, so at most as long as the server. NULL: no memory, no channel, or the address is taken. */
 struct netvsp *netvsp_new(struct vmbus_server *s, const struct netvsp_host *host,
                           const struct vmbus_guid *instance, struct vswitch *sw,
                           const uint8_t mac[6], uint16_t vlan);
