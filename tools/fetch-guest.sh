@@ -5,6 +5,7 @@
 #   fetch-guest.sh virtio-modules cloud-amd64|amd64  those of virtio PCI devices, in order of loading
 #   fetch-guest.sh disk-modules cloud-amd64|amd64    those of AHCI, NVMe, SCSI and file systems
 #   fetch-guest.sh hyperv-modules cloud-amd64|amd64  those of VMBus devices, in order of loading
+#   fetch-guest.sh video-modules amd64                of its synthetic screen, keyboard and mouse
 #   fetch-guest.sh hyperv-daemons             hv_kvp_daemon, its loader and its libc
 #   fetch-guest.sh xen                        prints the path of a compressed Xen
 #   fetch-guest.sh busybox                    prints the path of a static busybox
@@ -44,7 +45,9 @@ disk_modules='crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft
     nvme-core nvme crc16 crc32c_generic libcrc32c mbcache jbd2 ext4 isofs'
 hyperv_modules='hv_vmbus hv_utils scsi_transport_fc hv_storvsc hv_netvsc hyperv-keyboard
     hid-hyperv hv_balloon pci-hyperv-intf pci-hyperv uio uio_hv_generic'
-all_modules="$kvm_modules $virtio_modules $disk_modules $hyperv_modules"
+video_modules='hv_vmbus hyperv-keyboard drm drm_kms_helper drm_shmem_helper hyperv_drm
+    hid hid-generic hid-hyperv evdev'
+all_modules="$kvm_modules $virtio_modules $disk_modules $hyperv_modules $video_modules"
 
 # Only these are wanted of the modules; the list is kept beside them.
 prune_modules()
@@ -98,6 +101,10 @@ hyperv-modules)
     # shellcheck disable=SC2086
     modules "${2:-cloud-amd64}" $hyperv_modules
     ;;
+video-modules)
+    # shellcheck disable=SC2086
+    modules "${2:-amd64}" $video_modules
+    ;;
 kernel)
     flavour=${2:-cloud-amd64}
     found=$(ls "$cache"/linux-image-6.*"-$flavour"/boot/vmlinuz-* 2>/dev/null | head -n 1)
@@ -137,7 +144,7 @@ xen)
     ls "$cache"/xen-hypervisor-4.17-amd64/boot/xen-4.17-amd64.gz
     ;;
 *)
-    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules [cloud-amd64|amd64] | hyperv-daemons | xen | busybox" >&2
+    echo "usage: fetch-guest.sh kernel|kvm-modules|virtio-modules|disk-modules|hyperv-modules|video-modules [cloud-amd64|amd64] | hyperv-daemons | xen | busybox" >&2
     exit 2
     ;;
 esac

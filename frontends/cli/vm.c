@@ -324,6 +324,23 @@ static int set(struct client *c, const char *vm, struct err *err)
                err);
 }
 
+/* "X,Y" or "X,Y,BUTTON": pixels of the guest's screen */
+static int mouse(struct client *c, const char *vm, struct err *err)
+{
+    unsigned x, y, button;
+    char rest;
+    const int n = sscanf(c->o->args[2], "%5u,%5u,%1u%c", &x, &y, &button, &rest);
+
+    if (n != 2 && n != 3)
+        return err_set(err, "E-CLI-002", -EINVAL, "vm mouse: '%s' is not X,Y[,BUTTON]",
+                       c->o->args[2]);
+    json_t *const params = json_pack("{s:s,s:i,s:i}", "ElementName", vm, "HorizontalPosition",
+                                     (int)x, "VerticalPosition", (int)y);
+    if (n == 3)
+        json_object_set_new(params, "ButtonIndex", json_integer((json_int_t)button));
+    return act(c, "Msvm_SyntheticMouse.SetAbsolutePosition", params, err);
+}
+
 static int define(struct client *c, const char *settings, struct err *err)
 {
     return act(c, "Msvm_VirtualSystemManagementService.DefineSystem",
@@ -473,15 +490,15 @@ static const struct verb {
     const char *argument; /* the word or two behind it; NULL: none; "[...]": may be missing */
     int (*run)(struct client *c, const char *argument, struct err *err);
 } verbs[] = {
-    {"ls", "[VM]", list},           {"start", "VM", start},
-    {"stop", "VM", stop},           {"restart", "VM", restart},
-    {"reset", "VM", reset},         {"pause", "VM", suspend},
-    {"resume", "VM", start},        {"nmi", "VM", nmi},
-    {"console", "VM", console},     {"new", "SETTINGS", define},
-    {"rm", "VM", destroy},          {"query", "WQL", ask},
-    {"ic", "VM", components},       {"type", "VM TEXT", type},
-    {"set", "VM KEY=VALUE", set},   {"watch", NULL, watch},
-    {"power-off", NULL, power_off},
+    {"ls", "[VM]", list},         {"start", "VM", start},
+    {"stop", "VM", stop},         {"restart", "VM", restart},
+    {"reset", "VM", reset},       {"pause", "VM", suspend},
+    {"resume", "VM", start},      {"nmi", "VM", nmi},
+    {"console", "VM", console},   {"new", "SETTINGS", define},
+    {"rm", "VM", destroy},        {"query", "WQL", ask},
+    {"ic", "VM", components},     {"type", "VM TEXT", type},
+    {"set", "VM KEY=VALUE", set}, {"mouse", "VM X,Y[,BUTTON]", mouse},
+    {"watch", NULL, watch},       {"power-off", NULL, power_off},
 };
 
 static const char *get_verb(size_t i)

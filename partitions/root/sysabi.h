@@ -40,6 +40,7 @@ enum {
 #define RT_STACK_SIZE   0x10000ull
 #define RT_PRIVATE_BASE 0x200000000000ull
 #define RT_GUEST_BASE   0x100000000000ull
+#define RT_SCREEN_BASE  0x300000000000ull /* SCREEN */
 #define RT_USER_END     0x7ffffffff000ull
 
 /* Messages */
@@ -106,6 +107,13 @@ enum rt_vm_stop {
 #define RT_MSG_VM_SCANCODES (RT_MSG_USER + 8) /* data: bytes of a keyboard of set 1 */
 #define RT_MSG_VM_LINK      (RT_MSG_USER + 9) /* data: uint32_t 1: the cable is in, 0: out */
 
+#define RT_MSG_VM_MOUSE (RT_MSG_USER + 11) /* data: struct rt_vm_mouse */
+
+struct rt_vm_mouse {
+    uint32_t x, y;   /* pixels of the guest's screen */
+    uint32_t button; /* 1 and on: pressed and released there; 0: none */
+};
+
 enum rt_vm_state { RT_VM_OFF, RT_VM_STARTING, RT_VM_RUNNING, RT_VM_STOPPING, RT_VM_PAUSED };
 enum rt_vm_end {
     RT_END_POWEROFF,
@@ -136,7 +144,8 @@ struct rt_vp_run {
 /* Channels of a process (CHANNEL_OFFER and the calls behind it) */
 struct rt_channel_offer {
     struct vmbus_guid class_id, instance_id;
-    uint32_t flags; /* VMBUS_OFFER_* */
+    uint32_t flags;          /* VMBUS_OFFER_* */
+    uint32_t mmio_megabytes; /* that the guest is to reserve */
 };
 struct rt_channel_news {
     uint32_t channel;

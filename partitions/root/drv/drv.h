@@ -44,6 +44,14 @@ void nvme_selftest(void);                    /* reads from each disk; a failure 
 struct net_port;
 struct net_port *vnet_init(void); /* the card as a port for the switch; 0: there is none */
 
+/* ---- screen.c ---- */
+struct proc;
+void screen_init(void);
+/* Sets the mode and maps the picture, width * 4 bytes a line, to the process at RT_SCREEN_BASE; or
+ * an error: there is none, another process has it, it is too large. 0, 0: leave. */
+int64_t screen_show(struct proc *p, uint64_t width, uint64_t height);
+void screen_leave(const struct proc *p); /* which may not have it */
+
 /* ---- vcons.c ---- */
 #define VCONS_PORTS 16
 bool vcons_init(void);            /* false: no such device */

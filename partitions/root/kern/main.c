@@ -48,6 +48,7 @@ void rt_main(uint64_t start_info)
     irq_off();
     nvme_init();
     net_init();
+    screen_init();
     ramfs_init();
     char value[16];
     if (!winhv_present || rt_option(rt_boot.cmdline, "selftest", value, sizeof(value)))

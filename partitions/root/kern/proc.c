@@ -78,6 +78,7 @@ static void proc_free(struct proc *p)
             vid_destroy(h->object);
         h->type = H_NONE;
     }
+    screen_leave(p);
     queue_unref(p->inbox);
     p->inbox = 0;
     if (p->pml4)

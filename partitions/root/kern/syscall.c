@@ -307,6 +307,11 @@ static int64_t sys_net_link(uint64_t part, uint64_t is_up)
     return p ? net_link(p, is_up) : -RT_EBADF;
 }
 
+static int64_t sys_screen(uint64_t width, uint64_t height)
+{
+    return screen_show(self(), width, height);
+}
+
 static int64_t sys_channel_offer(uint64_t part, uint64_t offer)
 {
     struct part *p = proc_object(self(), part, H_PARTITION);

@@ -90,6 +90,7 @@ int64_t uchan_offer(struct part *p, const struct rt_channel_offer *offer)
         .class_id = offer->class_id,
         .instance_id = offer->instance_id,
         .flags = (uint16_t)offer->flags,
+        .mmio_megabytes = (uint16_t)offer->mmio_megabytes,
         .user = {offer->flags & VMBUS_OFFER_NAMED_PIPE ? VMBUS_PIPE_MESSAGES : 0}};
     u->part = p;
     u->id = ++p->next_uchan;

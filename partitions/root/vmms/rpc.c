@@ -15,6 +15,8 @@
 #define ANSWER_MAX   32768u
 #define INSTANCE_MAX 4096u
 #define KEYS_MAX     512u
+#define POSITION_MAX 16383u
+#define BUTTONS      5u
 
 /* JSON-RPC 2.0 5.1 */
 #define ERROR_PARSE    32700u
@@ -388,8 +390,8 @@ static unsigned inject_nmi(struct rt_json params, struct rt_json_out *o)
     return returns(o, RETURN_DONE);
 }
 
-static unsigned type_keys(struct rt_json params, struct rt_json_out *o, uint32_t type,
-                          const void *keys, size_t n)
+static unsigned send_input(struct rt_json params, struct rt_json_out *o, uint32_t type,
+                           const void *keys, size_t n)
 {
     struct vm *v = vm_param(params);
     if (!v)
@@ -405,7 +407,7 @@ static unsigned type_text(struct rt_json params, struct rt_json_out *o)
     char text[KEYS_MAX];
     if (!text_param(params, "AsciiText", text, sizeof(text)))
         return returns(o, RETURN_PARAMETER);
-    return type_keys(params, o, RT_MSG_VM_TYPE, text, strlen(text));
+    return send_input(params, o, RT_MSG_VM_TYPE, text, strlen(text));
 }
 
 static unsigned type_scancodes(struct rt_json params, struct rt_json_out *o)
@@ -421,13 +423,27 @@ static unsigned type_scancodes(struct rt_json params, struct rt_json_out *o)
             return returns(o, RETURN_PARAMETER);
         codes[n++] = (uint8_t)code;
     }
-    return type_keys(params, o, RT_MSG_VM_SCANCODES, codes, n);
+    return send_input(params, o, RT_MSG_VM_SCANCODES, codes, n);
 }
 
 static unsigned type_ctrl_alt_del(struct rt_json params, struct rt_json_out *o)
 {
     static const uint8_t keys[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
-    return type_keys(params, o, RT_MSG_VM_SCANCODES, keys, sizeof(keys));
+    return send_input(params, o, RT_MSG_VM_SCANCODES, keys, sizeof(keys));
+}
+
+/* Pixels of the guest's screen; ButtonIndex, if given, is clicked there. */
+static unsigned set_absolute_position(struct rt_json params, struct rt_json_out *o)
+{
+    uint64_t x, y, button = 0;
+    struct vm *v = vm_param(params);
+    if (!v || !number_param(params, "HorizontalPosition", &x) ||
+        !number_param(params, "VerticalPosition", &y) || x > POSITION_MAX || y > POSITION_MAX)
+        return returns(o, RETURN_PARAMETER);
+    if (number_param(params, "ButtonIndex", &button) && (!button || button > BUTTONS))
+        return returns(o, RETURN_PARAMETER);
+    const struct rt_vm_mouse m = {(uint32_t)x, (uint32_t)y, (uint32_t)button};
+    return send_input(params, o, RT_MSG_VM_MOUSE, &m, sizeof(m));
 }
 
 /* SystemSettings: a definition as in etc/vms.conf; its files are the root's. */
@@ -488,6 +504,7 @@ static const struct {
     {"Msvm_Keyboard.TypeText", type_text},
     {"Msvm_Keyboard.TypeScancodes", type_scancodes},
     {"Msvm_Keyboard.TypeCtrlAltDel", type_ctrl_alt_del},
+    {"Msvm_SyntheticMouse.SetAbsolutePosition", set_absolute_position},
     {"Msvm_ShutdownComponent.InitiateShutdown", initiate_shutdown},
     {"Msvm_ShutdownComponent.InitiateReboot", initiate_reboot},
     {"Msvm_VirtualSystemManagementService.DefineSystem", define_system},

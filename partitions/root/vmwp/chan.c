@@ -11,9 +11,9 @@ static struct chan *chans[CHANS];
 static unsigned chan_count;
 
 bool chan_offer(struct chan *c, const struct vmbus_guid *class_id,
-                const struct vmbus_guid *instance_id, uint32_t flags)
+                const struct vmbus_guid *instance_id, uint32_t flags, uint32_t mmio_mib)
 {
-    const struct rt_channel_offer o = {*class_id, *instance_id, flags};
+    const struct rt_channel_offer o = {*class_id, *instance_id, flags, mmio_mib};
     if (chan_count == CHANS)
         return false;
     const int64_t r = u_call2(SYS_CHANNEL_OFFER, vm.part, (uint64_t)&o);

@@ -23,9 +23,10 @@ struct chan {
 
 struct rt_channel_news;
 
-/* Offers it; false: not possible. c stays in use as long as the VM lives. */
+/* Offers it; false: not possible. c stays in use as long as the VM lives. mmio_mib: guest addresses
+ * that the driver is to reserve, MiB. */
 bool chan_offer(struct chan *c, const struct vmbus_guid *class_id,
-                const struct vmbus_guid *instance_id, uint32_t flags);
+                const struct vmbus_guid *instance_id, uint32_t flags, uint32_t mmio_mib);
 bool chan_send(const struct chan *c, const void *data, uint32_t size); /* false: full, not open */
 void chan_news(const struct rt_channel_news *news); /* to the channel it is about */
 

@@ -92,7 +92,7 @@ bool ics_init(void)
         channel[i] = (struct chan){
             .opened = ics_opened, .closed = ics_closed, .packet = ics_packet, .ctx = &ics[i]};
         if (!chan_offer(&channel[i], &classes[i]->class_id, &classes[i]->instance_id,
-                        VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE))
+                        VMBUS_OFFER_ENUMERATE | VMBUS_OFFER_NAMED_PIPE, 0))
             return false;
     }
     if (vm.stop_after)

@@ -39,7 +39,7 @@ bool keyboard_offer(void)
         .opened = reset, .closed = reset, .writable = writable, .packet = packet};
     keyboard.send = send;
     keyboard.ctx = &c;
-    return chan_offer(&c, &class_id, &instance_id, VMBUS_OFFER_ENUMERATE);
+    return chan_offer(&c, &class_id, &instance_id, VMBUS_OFFER_ENUMERATE, 0);
 }
 
 void keyboard_keys(const struct rt_msg *m)

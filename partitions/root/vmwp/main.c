@@ -8,7 +8,9 @@
 #include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ics.h"
 #include "partitions/root/vmwp/keyboard.h"
+#include "partitions/root/vmwp/mouse.h"
 #include "partitions/root/vmwp/nic.h"
+#include "partitions/root/vmwp/video.h"
 
 #define DEFAULT_MEMORY_MIB 256
 #define MIB_SHIFT          20
@@ -125,7 +127,7 @@ static void vm_create(void)
     if (vm.high)
         vm_check(u_call3(SYS_PART_MEMORY, vm.part, VM_4G, vm.high), "memory above 4 GiB");
     vm_check(u_call2(SYS_VMBUS_START, vm.part, vm.queue), "VMBus");
-    if (!ics_init() || !keyboard_offer())
+    if (!ics_init() || !keyboard_offer() || !mouse_offer() || !video_offer())
         vm_check(-RT_ENOMEM, "VMBus");
     vm_attach_disks();
     nic_attach();
@@ -168,6 +170,8 @@ static void vm_message(const struct rt_msg *m)
         vm_pause(m->data);
     else if (m->type == RT_MSG_VM_TYPE || m->type == RT_MSG_VM_SCANCODES)
         keyboard_keys(m);
+    else if (m->type == RT_MSG_VM_MOUSE)
+        mouse_moved(m);
     else if (m->type == RT_MSG_VM_NMI)
         u_call(SYS_ASSERT, vm.part, HV_INTERRUPT_NMI, 0, 0);
     else if (m->type == RT_MSG_VM_LINK)
