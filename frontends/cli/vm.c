@@ -187,6 +187,12 @@ static const char *heart(long long status)
     return status == 2 ? "ok" : status == 13 ? "lost" : "-";
 }
 
+/* Msvm_SummaryInformation.HealthState */
+static const char *crash(long long health)
+{
+    return health == 25 ? "guest crashed " : "";
+}
+
 static int list(struct client *c, const char *vm, struct err *err)
 {
     json_t *const all = query(c, "Msvm_SummaryInformation", vm, err), *v;
@@ -200,10 +206,11 @@ static int list(struct client *c, const char *vm, struct err *err)
         printf("%-20s %-10s %4s %8s %10s  %-5s %s\n", "NAME", "STATE", "CPUS", "MEMORY", "UP",
                "HEART", "ENDED");
         json_array_foreach(all, i, v)
-            printf("%-20s %-10s %4lld %7lldM %9.1fs  %-5s %s\n", text_of(v, "ElementName"),
+            printf("%-20s %-10s %4lld %7lldM %9.1fs  %-5s %s%s\n", text_of(v, "ElementName"),
                    text_of(v, "StatusDescriptions"), number_of(v, "NumberOfProcessors"),
                    number_of(v, "MemoryUsage"), (double)number_of(v, "UpTime") / 1000.0,
-                   heart(number_of(v, "Heartbeat")), text_of(v, "LastEnd"));
+                   heart(number_of(v, "Heartbeat")), crash(number_of(v, "HealthState")),
+                   text_of(v, "LastEnd"));
     }
     json_decref(all);
     return 0;

@@ -327,6 +327,8 @@ bool hv_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value);
 bool hv_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value);
 void hv_msr_bitmap_init(uint8_t *bitmap);
 bool hv_synth_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value);
+/* A write that was done here and is for the parent to act upon: it gets an MSR intercept. */
+bool hv_msr_wants_parent(const struct hv_vp *vp, uint32_t msr, uint64_t value);
 bool hv_synth_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value);
 
 /* lp.c */

@@ -105,7 +105,7 @@ bool hv_synth_msr_read(struct hv_vp *vp, uint32_t msr, uint64_t *value)
         *value = 0;
         return true;
     case HV_MSR_CRASH_CTL:
-        *value = HV_CRASH_NOTIFY;
+        *value = HV_CRASH_NOTIFY | HV_CRASH_MESSAGE;
         return true;
     default:
         break;
@@ -195,6 +195,11 @@ static bool write_synic(struct hv_vp *vp, uint32_t msr, uint64_t value)
     default:
         return false; /* SVERSION */
     }
+}
+
+bool hv_msr_wants_parent(const struct hv_vp *vp, uint32_t msr, uint64_t value)
+{
+    return !vp->partition->is_root && msr == HV_MSR_CRASH_CTL && (value & HV_CRASH_NOTIFY);
 }
 
 bool hv_synth_msr_write(struct hv_vp *vp, uint32_t msr, uint64_t value)

@@ -164,7 +164,9 @@ static void exit_wrmsr(struct hv_vp *vp)
     const uint64_t value = vp->gpr[HV_RDX] << 32 | (uint32_t)vp->gpr[HV_RAX];
     const uint32_t epoch = vp->epoch;
     if (hv_msr_write(vp, (uint32_t)vp->gpr[HV_RCX], value)) {
-        if (vp->epoch == epoch) /* else it sent INIT to itself */
+        if (hv_msr_wants_parent(vp, (uint32_t)vp->gpr[HV_RCX], value))
+            hv_icept_msr(vp, HV_INTERCEPT_WRITE);
+        else if (vp->epoch == epoch) /* else it sent INIT to itself */
             hv_vp_advance(vp);
     } else if (vp->partition->msr_intercept) {
         hv_icept_msr(vp, HV_INTERCEPT_WRITE);

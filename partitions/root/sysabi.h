@@ -63,6 +63,14 @@ struct rt_msg {
 #define RT_MSG_VM_IC  (RT_MSG_USER + 5) /* data: struct rt_vm_ic, when it changes */
 #define RT_MSG_VM_KVP (RT_MSG_USER + 6) /* data: struct rt_vm_kvp, when it changes */
 
+#define RT_MSG_VM_CRASH \
+    (RT_MSG_USER + 12) /* data: struct rt_vm_crash, as often as it reports one */
+
+#define RT_CRASH_PARAMETERS 5u
+struct rt_vm_crash {
+    uint64_t parameter[RT_CRASH_PARAMETERS]; /* HV_X64_MSR_CRASH_P0 and on */
+};
+
 /* Integration components of a VM */
 enum rt_ic { RT_IC_HEARTBEAT, RT_IC_SHUTDOWN, RT_IC_TIME_SYNC, RT_IC_KVP, RT_ICS };
 enum rt_ic_status {

@@ -360,6 +360,15 @@ static void serve_gpa(struct kid *k, const struct hv_intercept_gpa *m)
     regs_end(a);
 }
 
+/* A crash is reported: nothing to do about it. */
+static void serve_msr(struct kid *k, const struct hv_intercept_msr *m)
+{
+    struct hv_reg_assoc *a = regs_begin(k->id, m->header.vp);
+    a = mini_reg(a, HV_REG_RIP, m->header.rip + (m->header.length_cr8 & 15));
+    a = mini_reg(a, HV_REG_INTERCEPT_SUSPEND, 0);
+    regs_end(a);
+}
+
 static void serve(void)
 {
     static struct hv_message m;
@@ -380,6 +389,10 @@ static void serve(void)
     }
     if (k->hostile && (m.type == HV_MSG_UNMAPPED_GPA || m.type == HV_MSG_GPA_INTERCEPT)) {
         serve_gpa(k, g);
+        return;
+    }
+    if (k->hostile && m.type == HV_MSG_MSR) {
+        serve_msr(k, (const void *)m.payload);
         return;
     }
     if (k->hostile && g->header.vp)

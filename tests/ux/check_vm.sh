@@ -134,4 +134,40 @@ vm "components of a VM that is off" 0 --json ic a
 has '"OperationalStatus": 12' '"GuestIntrinsicExchangeItems": {}'
 vm "off" 0 power-off
 wait $pid
+
+# A panic of the guest: its log's end, its heart, the list
+machine --consoles=all --on-panic=continue \
+    --vm "name=a,memory=256M,kernel=$kernel_cloud,initrd=$work/vmbus.cpio,append='console=ttyS0 quiet unknown_nmi_panic'"
+# wait_list PATTERN NAME: until the list has it; the VM's time in ms in $time
+wait_list()
+{
+    i=0
+    while [ $i -lt 300 ] && ! "$v" vm --json ls a 2>/dev/null >"$work/list" || ! grep -q "$1" "$work/list"; do
+        [ $i -lt 300 ] || break
+        sleep 0.1
+        i=$((i + 1))
+    done
+    if [ $i -lt 300 ]; then ok "$2"; else not_ok "$2"; fi
+    time=$(sed -n 's/.*"UpTime": \([0-9]*\).*/\1/p' "$work/list")
+}
+wait_list '"Heartbeat": 2' "the guest's heart beats"
+same "its health" "$(grep -c '"HealthState": 5' "$work/list")" 1
+before=$time
+vm "NMI" 0 nmi a
+wait_list '"Heartbeat": 13' "the heart is lost"
+if [ $((time - before)) -le 10000 ]; then ok "within 10 s"; else not_ok "within 10 s: $((time - before)) ms"; fi
+wait_list '"HealthState": 25' "the crash is known"
+vm "the crash in the list" 0 ls a
+has '^a  *running .* lost  *guest crashed'
+if grep -q 'a: crash: | .*Kernel Offset' "$work/machine"; then
+    ok "the end of the guest's log"
+else
+    not_ok "the end of the guest's log"
+    grep crash "$work/machine" | sed 's/^/    /'
+fi
+vm "start after a crash" 0 reset a
+vm "a new life" 0 --json ls a
+has '"HealthState": 5'
+vm "off" 0 power-off
+wait $pid
 finish

@@ -87,7 +87,7 @@ static void fail(uint8_t value)
 
 void vm_start(struct vm *v)
 {
-    v->said_end = v->restart = false;
+    v->said_end = v->restart = v->crashed = false;
     v->started = u_now();
     memset(v->ic, 0, sizeof(v->ic));
     memset(v->kvp, 0, sizeof(v->kvp));
@@ -249,6 +249,11 @@ static void handle(const struct rt_msg *m)
         break;
     case RT_MSG_VM_NET:
         memcpy(&v->net, m->data, sizeof(v->net));
+        break;
+    case RT_MSG_VM_CRASH:
+        memcpy(&v->crash, m->data, sizeof(v->crash));
+        v->crashed = true;
+        rpc_changed(v);
         break;
     case RT_MSG_VM_END:
         vm_ended(v, word[0], word[1]);

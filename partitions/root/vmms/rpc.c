@@ -41,6 +41,9 @@
 #define STATE_STARTING 10u
 #define STATE_RESET    11u
 
+#define HEALTH_OK       5u
+#define HEALTH_CRITICAL 25u
+
 static int64_t port = -1; /* console handle */
 static bool events;
 static char request[REQUEST_MAX];
@@ -92,6 +95,19 @@ static void computer_system(struct rt_json_out *o, const struct vm *v)
     put_number(o, "ProcessID", v->state == RT_VM_OFF ? 0 : v->process);
 }
 
+/* CIM_ManagedSystemElement.HealthState; what the guest reported goes with it */
+static void health(struct rt_json_out *o, const struct vm *v)
+{
+    put_number(o, "HealthState", v->crashed ? HEALTH_CRITICAL : HEALTH_OK);
+    if (!v->crashed)
+        return;
+    rt_json_key(o, "CrashParameters");
+    rt_json_open(o, '[');
+    for (unsigned i = 0; i < RT_CRASH_PARAMETERS; i++)
+        rt_json_put_number(o, v->crash.parameter[i]);
+    rt_json_close(o, ']');
+}
+
 /* CIM_ManagedSystemElement.OperationalStatus of an integration component, and its words */
 static const struct {
     uint16_t status;
@@ -125,6 +141,7 @@ static void summary(struct rt_json_out *o, const struct vm *v)
     put_number(o, "UpTime", up_time_ms(v));
     put_number(o, "Heartbeat", ic_status[status_of(v, RT_IC_HEARTBEAT)].status);
     put_text(o, "LastEnd", vm_end_name(v));
+    health(o, v);
 }
 
 static void memory_settings(struct rt_json_out *o, const struct vm *v)

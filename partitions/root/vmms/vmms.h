@@ -25,6 +25,8 @@ struct vm {
     enum rt_ic_status ic[RT_ICS];
     struct rt_vm_kvp kvp[RT_KVP_ITEMS];
     struct rt_vm_net net; /* of its last start */
+    bool crashed; /* the guest said so in this or, when off, its last run */
+    struct rt_vm_crash crash;
 };
 
 extern struct vm vms[VM_MAX];

@@ -3,6 +3,7 @@
  * with registers. The answer and the next wait are one system call.
  */
 #include "partitions/root/vmwp/vmwp.h"
+#include "partitions/root/vmwp/crash.h"
 #include "abi/x86.h"
 
 #define STRING_BATCH 1024u
@@ -140,6 +141,21 @@ static void vp_mmio(struct vp *vp, const struct hv_intercept_gpa *m)
     vp_advance(vp, &m->header, i.length);
 }
 
+/* The hypervisor has done what the register does; these are for us, too. */
+static void vp_msr(struct vp *vp, const struct hv_intercept_msr *m)
+{
+    const bool write = m->header.access == HV_INTERCEPT_WRITE;
+    if (write && m->msr == HV_MSR_RESET)
+        vm_end(RT_END_RESET, 0);
+    if (!write || m->msr != HV_MSR_CRASH_CTL) {
+        u_log("STUB: VP %u, rip %lx: %s MSR %x", vp->index, m->header.rip,
+              write ? "write to" : "read of", m->msr);
+        vm_end(RT_END_ERROR, 0);
+    }
+    crash_reported(m->rdx << 32 | (uint32_t)m->rax);
+    vp_advance(vp, &m->header, m->header.length_cr8 & 15);
+}
+
 /* False: the message did not suspend the VP. */
 static bool vp_message(struct vp *vp, const struct hv_message *m)
 {
@@ -150,6 +166,9 @@ static bool vp_message(struct vp *vp, const struct hv_message *m)
     case HV_MSG_UNMAPPED_GPA:
     case HV_MSG_GPA_INTERCEPT:
         vp_mmio(vp, (const void *)m->payload);
+        return true;
+    case HV_MSG_MSR:
+        vp_msr(vp, (const void *)m->payload);
         return true;
     case HV_MSG_APIC_EOI:
         ioapic_eoi(&vm.ioapic, (uint8_t)((const struct hv_apic_eoi *)m->payload)->vector);
