@@ -39,14 +39,14 @@ XDG_RUNTIME_DIR=$work/run
 export XDG_RUNTIME_DIR
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 "$VITRINE" run --name=video --headless --consoles=all --timeout=120s --screenshot="$work/after.png" \
-    --vm "$debian" >"$work/machine" 2>&1 </dev/null &
-pid=$!
+    --vm "$debian" >"$work/one" 2>&1 </dev/null &
+pid=$! out=$work/one
 # wait_for TEXT NAME: on the machine's consoles
 wait_for()
 {
     i=0
-    while [ $i -lt 300 ] && ! grep -q -e "$1" "$work/machine"; do sleep 0.1; i=$((i + 1)); done
-    if [ $i -lt 300 ]; then ok "$2"; else not_ok "$2"; tail -n 5 "$work/machine" | sed 's/^/    /'; fi
+    while [ $i -lt 600 ] && ! grep -q -e "$1" "$out"; do sleep 0.1; i=$((i + 1)); done
+    if [ $i -lt 600 ]; then ok "$2"; else not_ok "$2"; tail -n 5 "$out" | sed 's/^/    /'; fi
 }
 wait_for VIDEO-READY "the screen is there"
 expect "keys" 0 "$VITRINE" vm type debian "Hello, screen 42
@@ -63,6 +63,23 @@ wait_for 'EVENT 1 273 0' "and up"
 expect "no such button" 1 "$VITRINE" vm mouse debian 1,1,9
 expect "not a position" 2 "$VITRINE" vm mouse debian left
 expect "power-off" 0 "$VITRINE" vm power-off
+wait $pid
+
+# The display goes to the next VM that draws when the one that had it is off.
+second=$(echo "$debian" | sed 's/name=debian/name=second/')
+"$VITRINE" run --name=video --headless --consoles=all --timeout=200s --vga=std --vm "$debian" --vm "$second" \
+    >"$work/two" 2>&1 </dev/null &
+pid=$! out=$work/two
+wait_for 'debian. VIDEO-READY' "the first of two screens"
+wait_for 'second. VIDEO-READY' "the second of two screens"
+shown=$(grep -c "video: 1024x768, on the machine's display" "$out")
+same "one of them is shown" "$shown" 1
+first=$(sed -n "s/.* \(.*\): video: .*, on the machine's display.*/\1/p" "$out")
+[ "$first" = debian ] && other=second || other=debian
+expect "the first goes off" 0 "$VITRINE" vm stop "$first" --turn-off
+expect "the other draws" 0 "$VITRINE" vm type $other x
+wait_for "$other: video: 1024x768, on the machine's display" "the other is shown"
+expect "power-off of both" 0 "$VITRINE" vm power-off
 wait $pid
 
 # The guest's own line and what was typed below it look the same; before, only the first half of the

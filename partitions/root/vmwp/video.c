@@ -52,24 +52,45 @@ static bool vram(void *ctx, uint64_t gpa)
     return true;
 }
 
-static void draw(void *ctx, const struct svideo_screen *s, struct svideo_rect r)
+static void copy(const struct svideo_screen *s, struct svideo_rect r)
 {
     const uint8_t *from = (const uint8_t *)(RT_GUEST_BASE + vram_gpa) + s->offset;
-    (void)ctx;
-    for (uint32_t y = r.top; shown && y < r.bottom; y++)
+    for (uint32_t y = r.top; y < r.bottom; y++)
         memcpy(shown + ((uint64_t)y * s->width + r.left) * SVIDEO_PIXEL,
                from + (uint64_t)y * s->pitch + r.left * SVIDEO_PIXEL,
                (r.right - r.left) * SVIDEO_PIXEL);
 }
 
+/* Takes the machine's display, if there is one and no other VM has it, and shows all. */
+static bool show(const struct svideo_screen *s)
+{
+    const int64_t at = u_call2(SYS_SCREEN, s->width, s->height);
+    shown = at > 0 ? (uint8_t *)at : 0;
+    if (!shown)
+        return false;
+    u_log("video: %ux%u, on the machine's display", s->width, s->height);
+    copy(s, (struct svideo_rect){0, 0, s->width, s->height});
+    return true;
+}
+
 static void situation(void *ctx, const struct svideo_screen *s)
 {
-    const int64_t at = u_call2(SYS_SCREEN, s->active ? s->width : 0, s->active ? s->height : 0);
-    shown = at > 0 ? (uint8_t *)at : 0;
-    if (!s->active)
-        return;
-    u_log("video: %ux%u%s", s->width, s->height, shown ? ", on the machine's display" : "");
-    draw(ctx, s, (struct svideo_rect){0, 0, s->width, s->height});
+    (void)ctx;
+    if (!s->active) {
+        u_call2(SYS_SCREEN, 0, 0);
+        shown = 0;
+    } else if (!show(s)) {
+        u_log("video: %ux%u", s->width, s->height);
+    }
+}
+
+static void draw(void *ctx, const struct svideo_screen *s, struct svideo_rect r)
+{
+    (void)ctx;
+    if (shown)
+        copy(s, r);
+    else
+        show(s); /* the VM that had the display may be gone */
 }
 
 static void reset(void *ctx)
