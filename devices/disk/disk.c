@@ -4,8 +4,10 @@
 #include "devices/disk/disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/disk/disk_int.h"
 #include "lib/log.h"
@@ -80,10 +82,63 @@ uint64_t disk_hash(uint64_t seed, const void *bytes, size_t len)
 
 /* ---- opening ---- */
 
+static const struct disk_type {
+    const char *name, *qemu; /* here and in QEMU */
+    const char *magic;       /* at the start of the file */
+    struct disk *(*open)(struct hostfile *file, unsigned depth, struct err *err);
+    int (*create)(struct hostfile *f, const struct disk_create *c, const struct disk *parent);
+} types[] = {
+    [DISK_PROBE] = {"probe", "", "", NULL, NULL},
+    [DISK_RAW] = {"raw", "raw", "", raw_open, NULL},
+    [DISK_QCOW2] = {"qcow2", "qcow2", "QFI\xfb", qcow2_open, NULL},
+    [DISK_VHD] = {"vhd", "vpc", "conectix", vhd_open, vhd_create},
+    [DISK_VHDX] = {"vhdx", "vhdx", "vhdxfile", vhdx_open, vhdx_create},
+};
+#define TYPES (sizeof types / sizeof types[0])
+
 const char *disk_format_name(enum disk_format format)
 {
-    static const char *const names[] = {"probe", "raw", "qcow2"};
-    return names[format];
+    return types[format].name;
+}
+
+const char *disk_qemu_name(enum disk_format format)
+{
+    return types[format].qemu;
+}
+
+bool disk_format_parse(const char *name, enum disk_format *format)
+{
+    for (size_t i = DISK_RAW; i < TYPES; i++) {
+        if (strcmp(types[i].name, name) == 0) {
+            *format = (enum disk_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum disk_format disk_format_of(const struct disk *d)
+{
+    enum disk_format format = DISK_RAW;
+    disk_format_parse(d->ops->format, &format);
+    return format;
+}
+
+enum disk_format disk_format_of_sector(const uint8_t sector[DISK_SECTOR])
+{
+    for (size_t i = DISK_QCOW2; i < TYPES; i++) {
+        if (memcmp(sector, types[i].magic, strlen(types[i].magic)) == 0)
+            return (enum disk_format)i;
+    }
+    return DISK_RAW;
+}
+
+bool disk_path_beside(char *out, size_t size, const char *file, const char *name)
+{
+    const char *const slash = strrchr(file, '/');
+    const int folder = name[0] == '/' || !slash ? 0 : (int)(slash + 1 - file);
+
+    return snprintf(out, size, "%.*s%s", folder, file, name) < (int)size;
 }
 
 /* Formats that would be nonsense as a raw disk: better a refusal than an empty-looking disk. */
@@ -92,8 +147,6 @@ static const struct {
     unsigned at, len;
     const char *what, *hint;
 } foreign[] = {
-    {"conectix", 0, 8, "a VHD image", "qemu-img convert -O qcow2 makes an image that we read"},
-    {"vhdxfile", 0, 8, "a VHDX image", "qemu-img convert -O qcow2 makes an image that we read"},
     {"KDMV", 0, 4, "a VMDK image", "qemu-img convert -O qcow2 makes an image that we read"},
     {"\x7f\x10\xda\xbe", 64, 4, "a VDI image", "qemu-img convert -O qcow2 makes one that we read"},
     {"QED", 0, 4, "a QED image", "qemu-img convert -O qcow2 makes an image that we read"},
@@ -116,6 +169,13 @@ static int refuse_foreign(const struct hostfile *f, const uint8_t *head, struct 
     return 0;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+    const size_t n = strlen(name), m = strlen(end);
+
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
 struct disk *disk_open_depth(const char *path, enum disk_format format, bool writable,
                              unsigned depth, struct err *err)
 {
@@ -133,9 +193,11 @@ struct disk *disk_open_depth(const char *path, enum disk_format format, bool wri
             return NULL;
         }
         probed = true;
-        format = memcmp(head, "QFI\xfb", 4) == 0 ? DISK_QCOW2 : DISK_RAW;
+        format = disk_format_of_sector(head);
+        if (format == DISK_RAW && ends_in(path, ".vhd"))
+            format = DISK_VHD; /* a fixed one has its signature at the end only */
     }
-    struct disk *const d = format == DISK_QCOW2 ? qcow2_open(&f, depth, err) : raw_open(&f, err);
+    struct disk *const d = types[format].open(&f, depth, err);
     if (d)
         d->was_probed = probed && format == DISK_RAW;
     return d;
@@ -157,4 +219,36 @@ struct disk *disk_open(const struct disk_config *cfg, struct err *err)
     if (!d)
         disk_close(base);
     return d;
+}
+
+int disk_create(const char *path, const struct disk_create *c, struct err *err)
+{
+    char backing[2048];
+    struct disk_create made = *c;
+    struct disk *parent = NULL;
+    struct hostfile f;
+
+    if (c->backing) {
+        if (!disk_path_beside(backing, sizeof backing, path, c->backing))
+            return err_set(err, "E-DISK-008", -ENAMETOOLONG, "the backing file's name is too long");
+        parent = disk_open_base(backing, c->format, false, err);
+        if (!parent)
+            return err_wrap(err, "backing file (as seen from the new image)");
+        if (c->size && c->size != parent->size) {
+            disk_close(parent);
+            return err_set(err, "E-DISK-009", -EINVAL, "%s is not as large as its parent", path);
+        }
+        made.size = parent->size;
+    }
+    int rc = hostfile_create(&f, path, err);
+    if (rc == 0) {
+        rc = types[c->format].create(&f, &made, parent);
+        hostfile_close(&f);
+        if (rc) {
+            unlink(path);
+            err_set(err, "E-DISK-009", rc, "cannot make %s: %s", path, strerror(-rc));
+        }
+    }
+    disk_close(parent);
+    return rc;
 }

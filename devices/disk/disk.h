@@ -46,7 +46,7 @@ struct disk {
     bool was_probed;   /* raw because nothing else was recognised, not because the user said so */
 };
 
-enum disk_format { DISK_PROBE, DISK_RAW, DISK_QCOW2 };
+enum disk_format { DISK_PROBE, DISK_RAW, DISK_QCOW2, DISK_VHD, DISK_VHDX };
 
 struct disk_config {
     const char *path;
@@ -74,5 +74,17 @@ struct disk *disk_open_base(const char *path, enum disk_format format, bool writ
 struct disk *overlay_new(struct disk *base, const char *dir, struct err *err);
 struct disk *memdisk_new(uint64_t size);
 const char *disk_format_name(enum disk_format format);
+bool disk_format_parse(const char *name, enum disk_format *format); /* not DISK_PROBE */
+enum disk_format disk_format_of(const struct disk *d);
+
+/* A new VHD or VHDX image, dynamic, or differencing with a backing file of the same format. */
+struct disk_create {
+    enum disk_format format;
+    uint64_t size;       /* a multiple of DISK_SECTOR; 0: the backing file's */
+    const char *backing; /* NULL: none; relative to the image's folder, as it is to stand in it */
+    uint8_t id[16];      /* a new UUID; a random number */
+};
+/* A file that exists is refused. */
+int disk_create(const char *path, const struct disk_create *c, struct err *err);
 
 #endif

@@ -20,7 +20,19 @@ uint64_t disk_hash(uint64_t seed, const void *bytes, size_t len);
 struct disk *disk_open_depth(const char *path, enum disk_format format, bool writable,
                              unsigned depth, struct err *err);
 /* These take over the open file, also when they fail. */
-struct disk *raw_open(struct hostfile *file, struct err *err);
+struct disk *raw_open(struct hostfile *file, unsigned depth, struct err *err);
 struct disk *qcow2_open(struct hostfile *file, unsigned depth, struct err *err);
+struct disk *vhd_open(struct hostfile *file, unsigned depth, struct err *err);
+struct disk *vhdx_open(struct hostfile *file, unsigned depth, struct err *err);
+/* Into an empty file; parent (may be NULL) is the open backing file. */
+int vhd_create(struct hostfile *f, const struct disk_create *c, const struct disk *parent);
+int vhdx_create(struct hostfile *f, const struct disk_create *c, const struct disk *parent);
+
+/* By the first sector of a file; DISK_RAW when nothing else is recognised. */
+enum disk_format disk_format_of_sector(const uint8_t sector[DISK_SECTOR]);
+/* The name that QEMU has for a format, as qcow2 images state it. */
+const char *disk_qemu_name(enum disk_format format);
+/* The name of a file beside another; false: too long. */
+bool disk_path_beside(char *out, size_t size, const char *file, const char *name);
 
 #endif

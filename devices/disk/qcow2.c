@@ -121,6 +121,15 @@ static void name_unknown(struct qcow2 *q, const uint8_t *table, uint32_t len)
     }
 }
 
+static enum disk_format find_format(const uint8_t *name, uint32_t len)
+{
+    for (enum disk_format f = DISK_RAW; f <= DISK_VHDX; f++) {
+        if (strlen(disk_qemu_name(f)) == len && memcmp(disk_qemu_name(f), name, len) == 0)
+            return f;
+    }
+    return DISK_PROBE;
+}
+
 static int parse_extensions(struct qcow2 *q, const uint8_t *h, uint32_t at, uint32_t end,
                             struct err *err)
 {
@@ -132,11 +141,8 @@ static int parse_extensions(struct qcow2 *q, const uint8_t *h, uint32_t at, uint
         if (len > end - at)
             return bad(q, err, "a header extension is cut off", type);
         if (type == QCOW2_EXT_BACKING_FORMAT) {
-            if (len == 3 && memcmp(h + at, "raw", 3) == 0)
-                q->backing_format = DISK_RAW;
-            else if (len == 5 && memcmp(h + at, "qcow2", 5) == 0)
-                q->backing_format = DISK_QCOW2;
-            else
+            q->backing_format = find_format(h + at, len);
+            if (q->backing_format == DISK_PROBE)
                 return refuse(q, err, "the format of its backing file");
         } else if (type == QCOW2_EXT_FEATURE_NAMES) {
             name_unknown(q, h + at, len);
@@ -243,7 +249,6 @@ static int open_backing(struct qcow2 *q, unsigned depth, struct err *err)
 {
     char path[2 * sizeof q->backing_name];
     const char *const name = q->backing_name;
-    const char *const slash = strrchr(q->file.path, '/');
     const size_t scheme = strcspn(name, ":/");
 
     if (!name[0])
@@ -256,10 +261,7 @@ static int open_backing(struct qcow2 *q, unsigned depth, struct err *err)
     if (name[scheme] == ':')
         return err_set(err, "E-DISK-008", -ENOTSUP,
                        "%s: its backing file is no plain file name: %.100s", q->file.path, name);
-    if (name[0] == '/' || !slash)
-        snprintf(path, sizeof path, "%s", name);
-    else
-        snprintf(path, sizeof path, "%.*s/%s", (int)(slash - q->file.path), q->file.path, name);
+    disk_path_beside(path, sizeof path, q->file.path, name); /* longer than both */
     q->backing = disk_open_depth(path, q->backing_format, false, depth + 1, err);
     if (!q->backing) {
         err_wrap(err, "backing file of %s", q->file.path);

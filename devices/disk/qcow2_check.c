@@ -239,7 +239,7 @@ static int put_names(uint8_t *h, const struct qcow2_create *c, uint64_t cluster_
     uint8_t *p = h + QCOW2_H_V3_LENGTH;
 
     if (c->backing && c->backing_format != DISK_PROBE) {
-        const char *const name = disk_format_name(c->backing_format);
+        const char *const name = disk_qemu_name(c->backing_format);
         put_be32(p, QCOW2_EXT_BACKING_FORMAT);
         put_be32(p + 4, (uint32_t)strlen(name));
         memcpy(p + 8, name, strlen(name));

@@ -3,7 +3,7 @@
  *
  * A size that is no multiple of a sector is rounded up; the missing bytes read as zeros. A guest
  * must not be able to turn a raw image into one of another format that names files of the host, so
- * the signature of qcow2 may not be written into the first sector of an image that was taken as
+ * the signature of none may be written into the first sector of an image that was taken as
  * raw by default.
  * Not modelled: offset and size of a part of a file.
  */
@@ -26,22 +26,22 @@ static int raw_read(struct disk *d, uint64_t at, void *to, size_t len)
     return hostfile_read(&((struct raw *)d)->file, at, to, len);
 }
 
-static bool makes_qcow2(const struct raw *r, uint64_t at, const void *from, size_t len)
+static bool makes_another(const struct raw *r, uint64_t at, const void *from, size_t len)
 {
-    char magic[4];
-    if (at >= sizeof magic || hostfile_read(&r->file, 0, magic, sizeof magic))
+    uint8_t head[DISK_SECTOR];
+    if (at >= sizeof head || hostfile_read(&r->file, 0, head, sizeof head))
         return false;
-    memcpy(magic + at, from, len < sizeof magic - at ? len : sizeof magic - at);
-    return memcmp(magic, "QFI\xfb", 4) == 0;
+    memcpy(head + at, from, len < sizeof head - at ? len : sizeof head - at);
+    return disk_format_of_sector(head) != DISK_RAW;
 }
 
 static int raw_write(struct disk *d, uint64_t at, const void *from, size_t len)
 {
     struct raw *const r = (struct raw *)d;
-    if (d->was_probed && makes_qcow2(r, at, from, len)) {
+    if (d->was_probed && makes_another(r, at, from, len)) {
         LOG_ERROR("disk",
-                  "%s: the guest may not make a qcow2 image of an image that was not declared "
-                  "format=raw",
+                  "%s: the guest may not make an image of another format of one that was not "
+                  "declared format=raw",
                   r->file.path);
         return -EPERM;
     }
@@ -73,8 +73,9 @@ static const struct disk_ops raw_ops = {
     "raw", raw_read, raw_write, raw_zero, raw_flush, raw_has_data, raw_close,
 };
 
-struct disk *raw_open(struct hostfile *file, struct err *err)
+struct disk *raw_open(struct hostfile *file, unsigned depth, struct err *err)
 {
+    (void)depth;
     struct raw *const r = calloc(1, sizeof *r);
 
     if (!r || file->size < DISK_SECTOR || file->size > RAW_LIMIT) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "devices/disk/disk.h"
@@ -63,8 +64,11 @@ static int fail(const struct err *err)
 static enum disk_format format_of(const struct options *o)
 {
     const char *text = opt_text(o, OPT_ID_FORMAT);
+    enum disk_format format = DISK_PROBE;
 
-    return !text ? DISK_PROBE : strcmp(text, "raw") == 0 ? DISK_RAW : DISK_QCOW2;
+    if (text)
+        disk_format_parse(text, &format);
+    return format;
 }
 
 static bool ends_in(const char *name, const char *end)
@@ -80,7 +84,9 @@ static enum disk_format new_format(const struct options *o, const char *path)
 
     if (f != DISK_PROBE)
         return f;
-    return ends_in(path, ".raw") || ends_in(path, ".img") ? DISK_RAW : DISK_QCOW2;
+    if (ends_in(path, ".raw") || ends_in(path, ".img"))
+        return DISK_RAW;
+    return ends_in(path, ".vhd") ? DISK_VHD : ends_in(path, ".vhdx") ? DISK_VHDX : DISK_QCOW2;
 }
 
 static unsigned cluster_bits(const struct options *o)
@@ -201,9 +207,19 @@ static int make_image(const struct options *o, const char *path, struct qcow2_cr
 {
     struct hostfile f;
 
-    if (new_format(o, path) == DISK_QCOW2) {
+    const enum disk_format format = new_format(o, path);
+    if (format == DISK_QCOW2) {
         c->cluster_bits = cluster_bits(o);
         return qcow2_create(path, c, err);
+    }
+    if (format != DISK_RAW) {
+        struct disk_create d = {.format = format, .size = c->size, .backing = c->backing};
+        if (c->backing && c->backing_format != format)
+            return err_set(err, "E-CLI-004", -EINVAL, "the parent of a %s image has to be one too",
+                           disk_format_name(format));
+        if (getrandom(d.id, sizeof d.id, 0) != sizeof d.id)
+            return err_set(err, "E-DISK-009", -errno, "no random number: %s", strerror(errno));
+        return disk_create(path, &d, err);
     }
     if (c->backing)
         return err_set(err, "E-CLI-004", -EINVAL, "a raw image cannot have a backing file");
@@ -232,7 +248,7 @@ static int find_backing(const char *path, const char *name, struct qcow2_create 
     if (!d)
         return err_wrap(err, "backing file (as seen from the new image)");
     c->backing = name;
-    c->backing_format = disk_is_qcow2(d) ? DISK_QCOW2 : DISK_RAW;
+    c->backing_format = disk_format_of(d);
     if (!c->size)
         c->size = d->size;
     disk_close(d);
@@ -361,7 +377,7 @@ static int img_check(const struct options *o)
         return fail(&err);
     if (!disk_is_qcow2(d)) {
         disk_close(d);
-        printf("%s: raw images have nothing to check\n", o->args[1]);
+        printf("%s: only qcow2 images can be checked, this is %s\n", o->args[1], d->ops->format);
         return EXIT_CODE_OK;
     }
     const int rc = qcow2_check(d, &r, show_progress, &p, &err);

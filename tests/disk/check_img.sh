@@ -20,7 +20,7 @@ expect "img new: missing backing file" 1 "$VITRINE" img new c.qcow2 --backing=no
 expect "img: unknown word" 2 "$VITRINE" img frob
 expect "img info of nothing" 1 "$VITRINE" img info none && says E-DISK-001 'cannot open none'
 
-for format in raw qcow2; do
+for format in raw qcow2 vhd vhdx; do
     expect "img convert to $format" 0 "$VITRINE" img convert src.raw "to.$format" --format=$format
     expect "and back" 0 "$VITRINE" img convert "to.$format" "back.$format" --format=raw
     if cmp -s src.raw "back.$format"; then ok "$format keeps the contents"; else
@@ -28,6 +28,14 @@ for format in raw qcow2; do
 done
 expect "img convert follows backing files" 0 "$VITRINE" img convert b.qcow2 b.raw
 if cmp -s src.raw b.raw; then ok "the backing file shows"; else not_ok "the backing file shows"; fi
+for format in vhd vhdx; do
+    expect "a differencing $format image" 0 "$VITRINE" img new "diff.$format" --backing="to.$format"
+    expect "shows its parent" 0 "$VITRINE" img convert "diff.$format" "diff.$format.raw"
+    if cmp -s src.raw "diff.$format.raw"; then ok "$format: its parent shows"; else
+        not_ok "$format: its parent shows"; fi
+done
+expect "a qcow2 image on VHDX" 0 "$VITRINE" img new on.qcow2 --backing=to.vhdx
+expect "a VHDX image on qcow2" 2 "$VITRINE" img new on.vhdx --backing=to.qcow2 && says E-CLI-004
 cp to.qcow2 bad.qcow2
 printf '\377\377' | dd of=bad.qcow2 bs=1 seek=262148 conv=notrunc 2>/dev/null
 truncate -s 300000 bad.qcow2
@@ -48,6 +56,10 @@ command -v qemu-img >/dev/null || { skip "qemu-img: not installed (Debian: qemu-
 expect "qemu-img check: new image" 0 qemu-img check a.qcow2
 expect "qemu-img check: converted image" 0 qemu-img check to.qcow2
 expect "qemu-img compare: converted image" 0 qemu-img compare src.raw to.qcow2
+expect "qemu-img check: VHDX" 0 qemu-img check to.vhdx
+expect "qemu-img compare: VHDX" 0 qemu-img compare src.raw to.vhdx
+expect "qemu-img compare: VHD" 0 qemu-img compare -F vpc src.raw to.vhd
+expect "qemu-img compare: qcow2 on VHDX" 0 qemu-img compare src.raw on.qcow2
 expect "qemu-img compare: backing file" 0 qemu-img compare src.raw b.qcow2
 "$VITRINE" img new --cluster=2M big.qcow2 7T
 expect "qemu-img check: 7 TiB" 0 qemu-img check big.qcow2
