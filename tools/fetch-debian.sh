@@ -2,7 +2,8 @@
 # A Debian 12 system made with debootstrap, once:
 #   fetch-debian.sh [PACKAGE...]   prints the folder that has it, with these packages more
 # The folder holds disk.raw (MBR, one ext4 partition at 1 MiB, with GRUB for a BIOS if grub-pc-bin is
-# installed), and vmlinuz and initrd.img as they lie on that disk. The system: minbase with systemd,
+# installed), and vmlinuz and initrd.img as they lie on that disk; with linux-image-cloud-amd64 among
+# the packages, vmlinuz-cloud and initrd-cloud.img of that kernel too. The system: minbase with systemd,
 # the stock linux-image-amd64 and its own initramfs, systemd-networkd (DHCP on every card), busybox;
 # root has no password.
 # Needs root (chroot), debootstrap, mke2fs, and the mirror ($VITRINE_MIRROR or debootstrap's own).
@@ -25,14 +26,19 @@ set_up()
         chroot "$r" systemctl enable systemd-networkd systemd-networkd-wait-online || return 1
     echo vitrine >"$r/etc/hostname"
     echo '127.0.0.1 localhost vitrine' >"$r/etc/hosts"
-    echo '/dev/nvme0n1p1 / ext4 errors=remount-ro 0 1' >"$r/etc/fstab"
+    echo 'LABEL=root / ext4 errors=remount-ro 0 1' >"$r/etc/fstab"
     printf '[Match]\nName=en*\n[Network]\nDHCP=ipv4\n[DHCPv4]\nUseDNS=no\n' \
         >"$r/etc/systemd/network/20-wired.network"
     # plain lines on a serial console
     mkdir -p "$r/etc/systemd/system.conf.d"
     printf '[Manager]\nLogColor=no\n' >"$r/etc/systemd/system.conf.d/plain.conf"
     rm -rf "$r"/var/cache/apt/* "$r"/var/lib/apt/lists/* "$r"/var/log/*.log
-    cp "$r"/boot/vmlinuz-* "$tmp/vmlinuz" && cp "$r"/boot/initrd.img-* "$tmp/initrd.img"
+    for kernel in "$r"/boot/vmlinuz-*; do
+        flavour=
+        case $kernel in *-cloud-*) flavour=-cloud ;; esac
+        cp "$kernel" "$tmp/vmlinuz$flavour" &&
+            cp "$r/boot/initrd.img-${kernel#*/vmlinuz-}" "$tmp/initrd$flavour.img" || return 1
+    done
 }
 
 # Partition and, if possible, boot loader: sector 0 and the gap before the partition.
@@ -93,7 +99,7 @@ if [ ! -d "$dir" ]; then
         tail -n 5 "$tmp/log" | sed 's/^/fetch-debian: /' >&2
         exit 1
     fi
-    mkdir "$tmp/done" && mv "$tmp/disk.raw" "$tmp/vmlinuz" "$tmp/initrd.img" "$tmp/done/" &&
+    mkdir "$tmp/done" && mv "$tmp"/disk.raw "$tmp"/vmlinuz* "$tmp"/initrd*.img "$tmp/done/" &&
         mv "$tmp/done" "$dir" || exit 1
 fi
 echo "$dir"

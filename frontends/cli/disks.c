@@ -1,8 +1,10 @@
 /*
  * --disk and --cdrom: specifications, and the disks opened as they say.
  *
- *     --disk FILE   or   --disk file=FILE,bus=nvme|ahci|virtio,format=raw|qcow2,
+ *     --disk FILE   or   --disk file=FILE,bus=nvme|ahci|virtio,format=raw|qcow2|vhd|vhdx,
  *                               ro,write-through,overlay=DIR
+ *
+ * disk= of --vm takes the same.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,9 +45,8 @@ static int set_key(struct disk_config *c, struct machine_disk *d, const char *ke
     } else if (strcmp(key, "overlay") == 0) {
         c->overlay_dir = value;
     } else if (strcmp(key, "format") == 0) {
-        if (strcmp(value, "raw") != 0 && strcmp(value, "qcow2") != 0)
-            return err_set(err, "E-CLI-002", -EINVAL, "format=%s: raw or qcow2", value);
-        c->format = value[0] == 'r' ? DISK_RAW : DISK_QCOW2;
+        if (!disk_format_parse(value, &c->format))
+            return err_set(err, "E-CLI-002", -EINVAL, "format=%s: raw, qcow2, vhd or vhdx", value);
     } else if (strcmp(key, "bus") == 0) {
         if (strcmp(value, "nvme") != 0 && strcmp(value, "ahci") != 0 &&
             strcmp(value, "virtio") != 0)
@@ -72,7 +73,7 @@ static int open_disk(struct images *im, const struct disk_config *c, struct mach
     return 0;
 }
 
-static int add_disk(struct images *im, const char *text, struct err *err)
+int disks_add(struct images *im, const char *text, struct err *err)
 {
     struct disk_config c = {0};
     struct machine_disk d = {.bus = MACHINE_NVME};
@@ -91,7 +92,7 @@ static int add_disk(struct images *im, const char *text, struct err *err)
     if (rc == 0)
         rc = open_disk(im, &c, d, err);
     free(copy);
-    return rc ? err_wrap(err, "--disk %s", text) : 0;
+    return rc;
 }
 
 int disks_add_file(struct images *im, const char *path, bool is_cdrom, struct err *err)
@@ -109,8 +110,8 @@ int disks_prepare(struct images *im, const struct options *o, struct err *err)
     const char *text;
 
     for (unsigned i = 0; (text = opt_list(o, OPT_ID_DISK, i)) != NULL; i++) {
-        if (add_disk(im, text, err) < 0)
-            return err->code;
+        if (disks_add(im, text, err) < 0)
+            return err_wrap(err, "--disk %s", text);
     }
     for (unsigned i = 0; (text = opt_list(o, OPT_ID_CDROM, i)) != NULL; i++) {
         if (disks_add_file(im, text, true, err) < 0)

@@ -74,8 +74,11 @@ static int add_module(struct images *im, const char *path, const char *name, str
 static int add_child_disks(struct images *im, struct vm_spec *vm, struct err *err)
 {
     for (unsigned i = 0; i < vm->disks; i++) {
-        if (disks_add_file(im, vm->disk[i], false, err) < 0)
+        if (disks_add(im, vm->disk[i], err) < 0)
             return err_wrap(err, "disk of VM %s", vm->name);
+        if (im->disk[im->disk_count - 1].bus != MACHINE_NVME)
+            return err_set(err, "E-CLI-002", -EINVAL,
+                           "disk of VM %s: the root partition drives bus=nvme only", vm->name);
         for (unsigned j = 0; j < im->disk_count; j++)
             vm->nsid[i] += im->disk[j].bus == MACHINE_NVME;
     }

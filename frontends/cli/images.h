@@ -102,6 +102,8 @@ int firmware_prepare(struct images *im, const struct options *o, struct err *err
 int firmware_save(const struct options *o, struct machine *m, struct err *err);
 /* disks.c: --disk and --cdrom opened; one more by its name alone. */
 int disks_prepare(struct images *im, const struct options *o, struct err *err);
+/* One more disk, as --disk says it. */
+int disks_add(struct images *im, const char *text, struct err *err);
 int disks_add_file(struct images *im, const char *path, bool is_cdrom, struct err *err);
 void disks_free(struct images *im);
 
