@@ -70,7 +70,7 @@ enum {
     /* When a fault is raised, free are: */
     DF_FAULT_FPU = 1 << 18,   /* x87 state and MXCSR */
     DF_FAULT_FLAGS = 1 << 19, /* arithmetic flags */
-    DF_FAULT_HIGH = 1 << 20,  /* upper halves of RCX, RSI, RDI with 32-bit addresses; and if ECX = 0 */
+    DF_FAULT_HIGH = 1 << 20,  /* upper halves of RCX, RSI, RDI with 32-bit addresses; if ECX = 0 */
     DF_FAULT_MASK = 1 << 21,  /* the register named by VEX.vvvv, upper half of the other */
     DF_NO_STORE = 1 << 22,    /* an unmasked x87 exception may keep a store from memory's faults */
 };
