@@ -1,8 +1,15 @@
 /*
- * abi/scsi.h: SCSI: operation codes, status and sense of SPC-4 and SBC-3, as a disk uses them.
+ * abi/scsi.h: SCSI: operation codes, status and sense of SPC-4, SBC-3 and MMC-5, as disks and DVD
+ * drives use them.
  */
 #ifndef ABI_SCSI_H
 #define ABI_SCSI_H
+
+/* Peripheral device types (SPC-4 6.4.2) */
+enum scsi_type {
+    SCSI_TYPE_DISK = 0x00,
+    SCSI_TYPE_DVD = 0x05,
+};
 
 enum scsi_opcode {
     SCSI_TEST_UNIT_READY = 0x00,
@@ -19,6 +26,10 @@ enum scsi_opcode {
     SCSI_SYNCHRONIZE_CACHE_10 = 0x35,
     SCSI_WRITE_SAME_10 = 0x41,
     SCSI_UNMAP = 0x42,
+    SCSI_READ_TOC = 0x43,
+    SCSI_GET_CONFIGURATION = 0x46,
+    SCSI_GET_EVENT_STATUS = 0x4a,
+    SCSI_READ_DISC_INFORMATION = 0x51,
     SCSI_MODE_SENSE_10 = 0x5a,
     SCSI_READ_16 = 0x88,
     SCSI_WRITE_16 = 0x8a,
@@ -74,6 +85,7 @@ enum scsi_additional_sense {
 /* Mode pages (SPC-4 7.5, SBC-3 6.4) */
 #define SCSI_PAGE_CACHING 0x08
 #define SCSI_PAGE_CONTROL 0x0a
+#define SCSI_PAGE_DVD     0x2a /* capabilities (MMC-3 6.3.11) */
 #define SCSI_PAGE_ALL     0x3f
 
 #endif

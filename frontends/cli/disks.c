@@ -105,6 +105,15 @@ int disks_add_file(struct images *im, const char *path, bool is_cdrom, struct er
     return open_disk(im, &c, d, err);
 }
 
+/* A child's DVD drive is made by the root partition, of a namespace that nobody writes. */
+int disks_add_dvd(struct images *im, const char *path, struct err *err)
+{
+    const struct disk_config c = {.path = path, .format = DISK_RAW, .read_only = true};
+    const struct machine_disk d = {.bus = MACHINE_NVME};
+
+    return open_disk(im, &c, d, err);
+}
+
 int disks_prepare(struct images *im, const struct options *o, struct err *err)
 {
     const char *text;

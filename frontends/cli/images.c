@@ -74,7 +74,8 @@ static int add_module(struct images *im, const char *path, const char *name, str
 static int add_child_disks(struct images *im, struct vm_spec *vm, struct err *err)
 {
     for (unsigned i = 0; i < vm->disks; i++) {
-        if (disks_add(im, vm->disk[i], err) < 0)
+        if ((vm->is_dvd[i] ? disks_add_dvd(im, vm->disk[i], err)
+                           : disks_add(im, vm->disk[i], err)) < 0)
             return err_wrap(err, "disk of VM %s", vm->name);
         if (im->disk[im->disk_count - 1].bus != MACHINE_NVME)
             return err_set(err, "E-CLI-002", -EINVAL,

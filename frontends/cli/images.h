@@ -30,6 +30,7 @@ struct vm_spec {
     uint64_t stop_after;                  /* ns of virtual time; 0: never */
     const char *kernel, *initrd, *append; /* point into the specification's copy */
     const char *disk[VM_DISKS];
+    bool is_dvd[VM_DISKS];
     unsigned nsid[VM_DISKS]; /* their namespaces on the machine's NVMe controller */
     unsigned disks;
     bool net, net_user; /* a card on the switch; the machine wants a user network */
@@ -105,6 +106,7 @@ int disks_prepare(struct images *im, const struct options *o, struct err *err);
 /* One more disk, as --disk says it. */
 int disks_add(struct images *im, const char *text, struct err *err);
 int disks_add_file(struct images *im, const char *path, bool is_cdrom, struct err *err);
+int disks_add_dvd(struct images *im, const char *path, struct err *err); /* of a child */
 void disks_free(struct images *im);
 
 void images_free(struct images *im);

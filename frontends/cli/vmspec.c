@@ -23,8 +23,9 @@
 
 #define NS_PER_MS 1000000u
 
-static const char *const vm_keys[] = {"name", "memory",     "cpus", "kernel", "initrd", "append",
-                                      "disk", "stop-after", "net",  "mac",    "vlan",   NULL};
+static const char *const vm_keys[] = {"name",   "memory",     "cpus", "kernel", "initrd",
+                                      "append", "disk",       "dvd",  "net",    "mac",
+                                      "vlan",   "stop-after", NULL};
 
 static const char *get_vm_key(size_t i)
 {
@@ -56,12 +57,13 @@ static int set_memory(struct vm_spec *vm, const char *value, struct err *err)
     return 0;
 }
 
-static int add_disk(struct vm_spec *vm, const char *value, struct err *err)
+static int add_disk(struct vm_spec *vm, const char *value, bool is_dvd, struct err *err)
 {
     if (!*value)
-        return err_set(err, "E-CLI-002", -EINVAL, "disk= names no file");
+        return err_set(err, "E-CLI-002", -EINVAL, "%s= names no file", is_dvd ? "dvd" : "disk");
     if (vm->disks == VM_DISKS)
         return err_set(err, "E-DISK-010", -ENOSPC, "more than %d disks", VM_DISKS);
+    vm->is_dvd[vm->disks] = is_dvd;
     vm->disk[vm->disks++] = value;
     return 0;
 }
@@ -122,7 +124,9 @@ static int set_key(struct vm_spec *vm, const char *key, const char *value, struc
         return 0;
     }
     if (strcmp(key, "disk") == 0)
-        return add_disk(vm, value, err);
+        return add_disk(vm, value, false, err);
+    if (strcmp(key, "dvd") == 0)
+        return add_disk(vm, value, true, err);
     if (strcmp(key, "net") == 0)
         return set_net(vm, value, err);
     if (strcmp(key, "mac") == 0) {
@@ -134,9 +138,8 @@ static int set_key(struct vm_spec *vm, const char *key, const char *value, struc
     err_set(err, "E-CLI-006", -EINVAL, "unknown key '%s'", key);
     const char *near = text_nearest(key, get_vm_key);
     return near ? err_hint(err, "did you mean %s=?", near)
-                : err_hint(
-                      err,
-                      "keys: name memory cpus kernel initrd append disk net mac vlan stop-after");
+                : err_hint(err, "keys: name memory cpus kernel initrd append disk dvd net mac vlan "
+                                "stop-after");
 }
 
 int vm_spec_parse(struct vm_spec *vm, const char *text, unsigned index, struct err *err)
@@ -281,7 +284,8 @@ static int add_vm(struct cpio *out, const struct vm_spec *vm, unsigned i, char *
         n += (size_t)snprintf(line + n, size - n, " stop-after=%llu",
                               (unsigned long long)(vm[i].stop_after / NS_PER_MS));
     for (unsigned j = 0; j < vm[i].disks; j++)
-        n += (size_t)snprintf(line + n, size - n, "%s%u", j ? "," : " disks=", vm[i].nsid[j]);
+        n += (size_t)snprintf(line + n, size - n, "%s%s%u",
+                              j ? "," : " disks=", vm[i].is_dvd[j] ? "dvd" : "", vm[i].nsid[j]);
     n += put_net(&vm[i], line + n, size - n);
     n += (size_t)snprintf(line + n, size - n, " append=\"%s\"\n", vm[i].append);
     if (n >= size)

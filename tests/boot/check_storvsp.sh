@@ -1,4 +1,4 @@
-# Debian's cloud kernel as a child with SCSI disks on VMBus: finds them, reads what is known, writes,
+# Debian's cloud kernel as a child with SCSI disks and a DVD on VMBus: finds them, reads what is known, writes,
 # reads back; what it wrote outlives a restart of the VM; reading causes no intercepts.
 . "$SRC/tests/lib/sh.sh"
 . "$SRC/tests/boot/lib.sh"
@@ -12,7 +12,7 @@ for list in disk hyperv; do
     }
 done
 set --
-for m in scsi_common scsi_mod scsi_transport_fc hv_vmbus hv_storvsc sd_mod; do
+for m in scsi_common scsi_mod scsi_transport_fc hv_vmbus hv_storvsc sd_mod cdrom sr_mod isofs; do
     set -- "$@" "$#$m.ko=$(grep "/$m\.ko\$" "$work/list")"
 done
 get_disks "$@"
@@ -68,6 +68,18 @@ if [ $cost -gt 1000 ] && [ $cost -lt 40000 ]; then
     ok "a read of 4 KiB costs under 40000 instructions, all levels ($cost)"
 else
     not_ok "a read of 4 KiB costs $cost instructions, all levels"
+fi
+
+# the disc: a file system of the kind that the host can make, in blocks of 2048 bytes, read-only
+if command -v xorriso >/dev/null; then
+    xorriso -as mkisofs -quiet -R -V DISC -o "$work/d.iso" "$work/tree" 2>/dev/null
+    cp "$work/d.iso" "$work/orig.iso"
+    on "a DVD" run storvsp.cpio "dvd=$work/d.iso" dvd=1 && says \
+        "DVD sectors $(($(stat -c %s "$work/d.iso") / 512)) .*Virtual DVD-ROM" 'HELLO known contents' \
+        "NUMBERS $(sha256sum <"$work/tree/numbers" | cut -c1-16)" 'DVD-WRITE fails' && ok "is read from the guest"
+    same "and is not changed" "$(cksum <"$work/orig.iso")" "$(cksum <"$work/d.iso")"
+else
+    skip "a DVD: no xorriso"
 fi
 
 expect "a disk that is not there" 1 "$VITRINE" run --headless --vm "kernel=$kernel_cloud,disk=$work/none" &&

@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # Init of the guest of check_storvsp.sh: loads the modules that lie in the root folder. load=N: reads
-# so many blocks of 4 KiB from the disk, one at a time, and says nothing meanwhile. Else: leaves a
-# file on the disk and restarts; when it finds one, it says so and powers off.
+# so many blocks of 4 KiB from the disk, one at a time, and says nothing meanwhile. dvd: tells what
+# is on the DVD. Else: leaves a file on the disk and restarts; when it finds one, it says so and
+# powers off.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -20,6 +21,14 @@ while [ $i -lt 50 ] && [ ! -e /sys/block/sda/size ]; do
 done
 if [ -n "$load" ]; then
     dd if=/dev/sda of=/dev/null bs=4096 count=$load iflag=direct status=none
+    poweroff -f
+fi
+if [ -n "$dvd" ]; then
+    echo "DVD sectors $(cat /sys/block/sr0/size) $(cat /sys/block/sr0/device/model)"
+    mkdir -p /mnt && mount -t iso9660 -o ro /dev/sr0 /mnt
+    echo "HELLO $(cat /mnt/hello)"
+    echo "NUMBERS $(sha256sum </mnt/numbers | cut -c1-16)"
+    echo x 2>/dev/null >/dev/sr0 || echo "DVD-WRITE fails"
     poweroff -f
 fi
 echo "QUEUES $(ls /sys/block/sda/mq | wc -l)"

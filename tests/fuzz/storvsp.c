@@ -14,7 +14,7 @@
 
 static const struct vmbus_guid class_scsi = VMBUS_CLASS_SCSI;
 static struct vmbus_rig *rig;
-static struct blk_fake disk;
+static struct blk_fake disk, disc;
 
 static void *take(size_t n)
 {
@@ -52,7 +52,10 @@ static void begin(void)
     static const struct vmbus_guid instance = {{1}};
     rig = vmbus_rig_new();
     blk_fake_init(&disk, rig);
-    storvsp_attach(storvsp_new(rig->server, &host, &instance), &disk.dev);
+    blk_fake_init(&disc, rig);
+    struct storvsp *const v = storvsp_new(rig->server, &host, &instance);
+    storvsp_attach(v, &disk.dev, SCSI_TYPE_DISK);
+    storvsp_attach(v, &disc.dev, SCSI_TYPE_DVD);
     vmbus_client_connect(&rig->client, VMBUS_VERSION_IRON);
     vmbus_rig_pump(rig);
     vmbus_client_request_offers(&rig->client);
@@ -157,8 +160,10 @@ static void one(const uint8_t *data, size_t len)
         vmbus_rig_pump(rig);
     }
     vmbus_rig_free(rig);
-    if (disk.waiting || disk.refused || disk.dev.user)
+    if (disk.waiting || disk.refused || disk.dev.user || disc.refused || disc.dev.user ||
+        disc.count[BLK_WRITE] || disc.count[BLK_UNMAP])
         __builtin_trap();
+    blk_fake_free(&disc);
     blk_fake_free(&disk);
 }
 

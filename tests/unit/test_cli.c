@@ -172,6 +172,11 @@ START_TEST(a_vm_has_up_to_16_disks)
     ck_assert_uint_eq(vm.disks, 16);
     ck_assert_str_eq(vm.disk[0], "a,b");
     ck_assert_str_eq(vm.disk[15], "d");
+    ck_assert(!vm.is_dvd[15]);
+    vm_spec_free(&vm);
+    ck_assert_int_eq(vm_spec_parse(&vm, "kernel=k,disk=d,dvd=e.iso", 0, &err), 0);
+    ck_assert(vm.disks == 2 && !vm.is_dvd[0] && vm.is_dvd[1]);
+    ck_assert_str_eq(vm.disk[1], "e.iso");
     vm_spec_free(&vm);
     strcat(text, ",disk=d");
     err_clear(&err);
@@ -212,6 +217,7 @@ START_TEST(a_bad_vm_specification_is_refused)
                                       "kernel=k,kernl=x",
                                       "kernel=k,append='x",
                                       "kernel=k,disk=",
+                                      "kernel=k,dvd=",
                                       "kernel=k,net=nat",
                                       "kernel=k,net=switch,vlan=0",
                                       "kernel=k,net=switch,vlan=4095",

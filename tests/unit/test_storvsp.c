@@ -9,6 +9,7 @@
 #include "abi/vstor.h"
 #include "tests/lib/blk_fake.h"
 #include "tests/lib/suite.h"
+#include "vmbus/vsp/storvsp/scsi.h"
 #include "vmbus/vsp/storvsp/storvsp.h"
 
 #define BUFFER 0x200000u /* guest memory for data: the second block of the rig */
@@ -109,8 +110,8 @@ static void begin(void)
     no_memory = false;
     vsp = storvsp_new(rig->server, &host, &instance);
     ck_assert_ptr_nonnull(vsp);
-    ck_assert_int_eq(storvsp_attach(vsp, &disk.dev), 0);
-    ck_assert_int_eq(storvsp_attach(vsp, &disk.dev), -1); /* it has one user */
+    ck_assert_int_eq(storvsp_attach(vsp, &disk.dev, SCSI_TYPE_DISK), 0);
+    ck_assert_int_eq(storvsp_attach(vsp, &disk.dev, SCSI_TYPE_DISK), -1); /* it has one user */
     vmbus_client_connect(&rig->client, VMBUS_VERSION_IRON);
     vmbus_rig_pump(rig);
     vmbus_client_request_offers(&rig->client);
@@ -345,7 +346,7 @@ END_TEST
 START_TEST(report_luns_lists_the_disks)
 {
     begin_ready();
-    ck_assert_int_eq(storvsp_attach(vsp, &other.dev), 1);
+    ck_assert_int_eq(storvsp_attach(vsp, &other.dev, SCSI_TYPE_DISK), 1);
     ck_assert(receive()); /* the guest is told to look */
     ck_assert_uint_eq(got.op, VSTOR_ENUMERATE_BUS);
     ck_assert_uint_eq(got_id, 0);
@@ -356,6 +357,110 @@ START_TEST(report_luns_lists_the_disks)
     ck_assert_uint_eq(got.srb.transfer, 8);
     read_in(CDB(0xa0, [9] = 15), 12, 512);
     expect_sense(5, SCSI_ASC_CDB_FIELD);
+    end();
+}
+END_TEST
+
+/* ---- DVD drives ---- */
+static void begin_dvd(void)
+{
+    begin_ready();
+    other.dev.blocks = 4095; /* the last three are no block of the disc */
+    ck_assert_int_eq(storvsp_attach(vsp, &other.dev, SCSI_TYPE_DVD), 1);
+    ck_assert(receive());
+}
+
+/* A command for the drive; its SRB status. */
+static uint8_t dvd(const void *cdb, unsigned n, uint32_t bytes)
+{
+    struct vstor_packet p = srb(cdb, n, bytes ? VSTOR_DATA_IN : VSTOR_DATA_NONE, bytes);
+    p.srb.lun = 1;
+    memset(buffer(0), 0xee, 4096);
+    if (bytes)
+        send_buffer(chan, &p, 5, BUFFER, bytes);
+    else
+        vmbus_client_send(&rig->client, chan, 5, 1, &p, sizeof(p));
+    ck_assert(receive());
+    return got.srb.srb_status;
+}
+
+static void answers(const void *cdb, unsigned n, const void *want, uint32_t len)
+{
+    ck_assert_uint_eq(dvd(cdb, n, 255), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(got.srb.transfer, len);
+    ck_assert_mem_eq(buffer(0), want, len);
+}
+
+START_TEST(a_dvd_drive_tells_of_itself_and_its_disc)
+{
+    begin_dvd();
+    ck_assert_uint_eq(dvd(CDB(0x12, 0, 0, 0, 36), 6, 36), VSTOR_SRB_SUCCESS);
+    ck_assert_mem_eq(buffer(0), "\x05\x80\x05", 3);
+    ck_assert_mem_eq(buffer(8), "Msft    Virtual DVD-ROM 1.0 ", 28);
+    answers(CDB(0x12, 1, 0, 0, 255), 6, "\x05\0\0\x03\x00\x80\x83", 7);
+    dvd(CDB(0x12, 1, 0xb0, 0, 255), 6, 255);
+    expect_sense(5, SCSI_ASC_CDB_FIELD);
+    answers(CDB(0x25), 10, "\0\0\x03\xfe\0\0\x08\0", 8);
+    /* capabilities, no block descriptor; pages of disks are not there */
+    ck_assert_uint_eq(dvd(CDB(0x5a, 0, 0x2a, [8] = 255), 10, 255), VSTOR_SRB_SUCCESS);
+    ck_assert_mem_eq(buffer(0), "\0\x1a\0\0\0\0\0\0\x2a\x12\x3b\0\x70\0\x01\0", 16);
+    dvd(CDB(0x5a, 0, 8, [8] = 255), 10, 255);
+    expect_sense(5, SCSI_ASC_CDB_FIELD);
+    /* table of contents in blocks and in minutes, sessions in both ways to ask */
+    answers(CDB(0x43, [8] = 255), 10, "\0\x12\1\1\0\x14\1\0\0\0\0\0\0\x14\xaa\0\0\0\x03\xff", 20);
+    answers(CDB(0x43, 2, [6] = 0xaa, [8] = 255), 10, "\0\x0a\1\1\0\x14\xaa\0\0\0\x0f\x30", 12);
+    answers(CDB(0x43, 0, 1, [8] = 255), 10, "\0\x0a\1\1\0\x14\1\0\0\0\0\0", 12);
+    answers(CDB(0x43, [8] = 12, [9] = 0x40), 10, "\0\x0a\1\1\0\x14\1\0\0\0\0\0", 12);
+    dvd(CDB(0x43, 0, 5, [8] = 255), 10, 255);
+    expect_sense(5, SCSI_ASC_CDB_FIELD);
+    answers(CDB(0x4a, 1, 0, 0, 0x10, [8] = 8), 10, "\0\6\4\x10\0\2\0\0", 8);
+    answers(CDB(0x46, 2, 0, 0x1f, [8] = 255), 10, "\0\0\0\x08\0\0\0\x10\0\x1f\1\0", 12);
+    ck_assert_uint_eq(dvd(CDB(0x46, [8] = 255), 10, 255), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(got.srb.transfer, 8 + 8 + 12 + 8 + 12 + 4);
+    ck_assert_uint_eq(scsi_be32(buffer(0)), got.srb.transfer - 4);
+    ck_assert_uint_eq(dvd(CDB(0x51, [8] = 34), 10, 34), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(buffer(0)[2], 0x0e); /* finished */
+    end();
+}
+END_TEST
+
+START_TEST(a_dvd_is_read_in_blocks_of_2048_and_not_written)
+{
+    begin_dvd();
+    ck_assert_uint_eq(dvd(CDB(0x28, [5] = 7, [8] = 2), 10, 4096), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(got.srb.transfer, 4096);
+    ck_assert_mem_eq(buffer(0), other.bytes + 7 * 2048, 4096);
+    ck_assert_uint_eq(dvd(CDB(0xa8, [4] = 3, [5] = 0xfe, [9] = 1), 12, 2048), VSTOR_SRB_SUCCESS);
+    ck_assert_mem_eq(buffer(0), other.bytes + 0x3fe * 2048, 2048);
+    dvd(CDB(0x28, [4] = 3, [5] = 0xfe, [8] = 2), 10, 4096); /* one block too many */
+    expect_sense(5, SCSI_ASC_LBA);
+    dvd(CDB(0x28, [2] = 0xff, [8] = 1), 10, 2048);
+    expect_sense(5, SCSI_ASC_LBA);
+    dvd(CDB(0x28, [8] = 3), 10, 4096); /* more than the buffer */
+    expect_sense(5, SCSI_ASC_CDB_FIELD);
+    static const uint8_t refused[] = {0x2a, 0x42, 0x41, 0x93, 0x9e, 0x35};
+    for (unsigned i = 0; i < sizeof(refused); i++) {
+        dvd(CDB(refused[i], [8] = 1), 16, 4096);
+        expect_sense(5, SCSI_ASC_OPCODE);
+    }
+    dvd(CDB(0x1b, 0, 0, 0, 2), 6, 0); /* the disc stays in */
+    expect_sense(5, SCSI_ASC_CDB_FIELD);
+    ck_assert_uint_eq(dvd(CDB(0x1b, 0, 0, 0, 1), 6, 0), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(dvd(CDB(0), 6, 0), VSTOR_SRB_SUCCESS);
+    ck_assert_uint_eq(other.count[BLK_WRITE] + other.count[BLK_UNMAP] + other.refused, 0);
+    end();
+}
+END_TEST
+
+START_TEST(what_has_no_block_of_2048_is_no_dvd)
+{
+    begin_ready();
+    other.dev.blocks = 3;
+    ck_assert_int_eq(storvsp_attach(vsp, &other.dev, SCSI_TYPE_DVD), -1);
+    other.dev.blocks = 512;
+    other.dev.block_size = 4096;
+    ck_assert_int_eq(storvsp_attach(vsp, &other.dev, SCSI_TYPE_DVD), -1);
+    ck_assert_ptr_null(other.dev.user);
     end();
 }
 END_TEST
@@ -747,9 +852,11 @@ END_TEST
 
 SUITE("storvsp", the_dialogue_of_a_stock_guest, requests_out_of_turn_are_refused,
       inquiry_tells_of_disks_and_of_empty_places, vital_product_data_and_capacity, mode_pages,
-      report_luns_lists_the_disks, reads_and_writes_of_every_length_of_command,
-      buffers_of_any_shape_are_served, unmap_and_write_same, every_refusal_has_its_sense,
-      what_goes_wrong_below_becomes_sense, malformed_requests_are_refused_or_close_the_channel,
+      report_luns_lists_the_disks, a_dvd_drive_tells_of_itself_and_its_disc,
+      a_dvd_is_read_in_blocks_of_2048_and_not_written, what_has_no_block_of_2048_is_no_dvd,
+      reads_and_writes_of_every_length_of_command, buffers_of_any_shape_are_served,
+      unmap_and_write_same, every_refusal_has_its_sense, what_goes_wrong_below_becomes_sense,
+      malformed_requests_are_refused_or_close_the_channel,
       more_commands_than_the_controller_takes_wait_in_the_ring, answers_wait_for_room_in_the_ring,
       a_guest_that_closes_gets_no_data_any_more, a_reset_is_answered_when_all_before_it_is,
       sub_channels_carry_commands)

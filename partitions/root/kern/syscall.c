@@ -289,10 +289,10 @@ static int64_t sys_reference_time(uint64_t part)
     return p ? vid_reference_time(p) : -RT_EBADF;
 }
 
-static int64_t sys_stor_attach(uint64_t part, uint64_t nsid)
+static int64_t sys_stor_attach(uint64_t part, uint64_t nsid, uint64_t type)
 {
     struct part *p = proc_object(self(), part, H_PARTITION);
-    return p ? stor_attach(p, nsid) : -RT_EBADF;
+    return p ? stor_attach(p, nsid, type) : -RT_EBADF;
 }
 
 static int64_t sys_net_attach(uint64_t part, uint64_t mac, uint64_t vlan)

@@ -23,7 +23,7 @@ struct vmbus_server *bus_server(struct part *p); /* 0: VMBus is off */
 /* ---- stor.c ---- */
 /* A namespace of the root's NVMe controller becomes a disk of the partition's SCSI controller:
  * returns its logical unit number. -RT_ENODEV: no such namespace; -RT_EPERM: another has it. */
-int64_t stor_attach(struct part *p, uint64_t nsid);
+int64_t stor_attach(struct part *p, uint64_t nsid, uint64_t type);
 
 /* ---- net.c ---- */
 void net_init(void); /* the root's card, if there is one, into the switch */

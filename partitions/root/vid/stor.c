@@ -1,7 +1,7 @@
 /*
- * vid/stor.c: disks of partitions: one SCSI controller each (vmbus/vsp/storvsp), whose logical
- * units are namespaces of the root's NVMe controller. A namespace belongs to one partition at a
- * time, until that ends.
+ * vid/stor.c: disks and DVDs of partitions: one SCSI controller each (vmbus/vsp/storvsp), whose
+ * logical units are namespaces of the root's NVMe controller. A namespace belongs to one partition
+ * at a time, until that ends.
  */
 #include "partitions/root/drv/drv.h"
 #include "partitions/root/vid/bus.h"
@@ -32,10 +32,10 @@ static void stor_free_dma(void *p, uint32_t bytes)
 
 static const struct storvsp_host stor_host = {kmalloc, kfree, stor_alloc_dma, stor_free_dma};
 
-int64_t stor_attach(struct part *p, uint64_t nsid)
+int64_t stor_attach(struct part *p, uint64_t nsid, uint64_t type)
 {
     struct blk_device *d = nsid && nsid <= UINT32_MAX ? nvme_disk((uint32_t)nsid) : 0;
-    if (!p->bus)
+    if (!p->bus || (type != SCSI_TYPE_DISK && type != SCSI_TYPE_DVD))
         return -RT_EINVAL;
     if (!d)
         return -RT_ENODEV;
@@ -45,5 +45,5 @@ int64_t stor_attach(struct part *p, uint64_t nsid)
         p->stor = storvsp_new(p->bus, &stor_host, &stor_instance);
     if (!p->stor)
         return -RT_ENOMEM;
-    return storvsp_attach(p->stor, d);
+    return storvsp_attach(p->stor, d, (enum scsi_type)type);
 }

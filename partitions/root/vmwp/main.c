@@ -5,6 +5,7 @@
  * The VM ends with the process: whatever ends the VM tells VMMS why, then exits.
  */
 #include "partitions/root/vmwp/vmwp.h"
+#include "abi/scsi.h"
 #include "partitions/root/vmwp/chan.h"
 #include "partitions/root/vmwp/ics.h"
 #include "partitions/root/vmwp/keyboard.h"
@@ -48,10 +49,10 @@ static void vm_check(int64_t r, const char *what)
     vm_end(RT_END_ERROR, 0);
 }
 
-/* disks=1,2: namespaces of the root's NVMe controller, in the order of logical units */
+/* disks=1,dvd2: namespaces of the root's NVMe controller, in the order of logical units */
 static void vm_configure_disks(const char *args)
 {
-    char text[4 * VM_MAX_DISKS];
+    char text[8 * VM_MAX_DISKS];
     if (!rt_option(args, "disks", text, sizeof(text)))
         return;
     for (const char *at = text; *at; at++) {
@@ -59,6 +60,9 @@ static void vm_configure_disks(const char *args)
             u_log("disks=%s: more than %u", text, VM_MAX_DISKS);
             vm_end(RT_END_ERROR, 0);
         }
+        vm.is_dvd[vm.disks] = *at == 'd';
+        if (*at == 'd')
+            at += strlen("dvd");
         vm.disk[vm.disks++] = (uint32_t)rt_parse_u64(at);
         while (*at && *at != ',')
             at++;
@@ -98,7 +102,8 @@ static void vm_configure(const char *args)
 static void vm_attach_disks(void)
 {
     for (unsigned i = 0; i < vm.disks; i++) {
-        int64_t r = u_call2(SYS_STOR_ATTACH, vm.part, vm.disk[i]);
+        int64_t r = u_call3(SYS_STOR_ATTACH, vm.part, vm.disk[i],
+                            vm.is_dvd[i] ? SCSI_TYPE_DVD : SCSI_TYPE_DISK);
         if (r >= 0)
             continue;
         u_log("disk %u: NVMe namespace %u: %s", i, vm.disk[i],

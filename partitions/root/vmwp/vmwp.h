@@ -21,6 +21,7 @@ struct vm {
     uint64_t stop_after; /* ns; 0: never */
     unsigned disks;
     uint32_t disk[VM_MAX_DISKS]; /* namespaces of the root's NVMe controller */
+    bool is_dvd[VM_MAX_DISKS];
     bool has_net;
     uint64_t mac; /* of the network card, first byte highest; 0: made of the name */
     uint64_t vlan;

@@ -2,7 +2,7 @@
  * vmbus/vsp/storvsp/scsi.c: which commands there are, and how each ends (SPC-4 4.5, 6; SBC-3 5).
  *
  * Not modelled: unit attentions, reservations, task management (the transport resets), MODE SELECT,
- * protection information, descriptor format sense, commands of other devices than disks.
+ * protection information, descriptor format sense, taking a medium out (DVDs).
  */
 #include "vmbus/vsp/storvsp/scsi.h"
 
@@ -143,10 +143,41 @@ static void execute_disk(struct scsi_command *c)
     }
 }
 
-void scsi_execute(struct scsi_target *t, unsigned lun, struct scsi_command *c)
+static void execute_dvd(struct scsi_command *c)
+{
+    switch (c->cdb[0]) {
+    case SCSI_TEST_UNIT_READY:
+    case SCSI_PREVENT_ALLOW:
+    case SCSI_READ_10:
+    case SCSI_READ_12:
+    case SCSI_READ_CAPACITY_10:
+    case SCSI_MODE_SENSE_6:
+    case SCSI_MODE_SENSE_10:
+    case SCSI_START_STOP_UNIT:
+        execute_disk(c);
+        break;
+    default:
+        if (!scsi_dvd(c))
+            scsi_illegal(c, SCSI_ASC_OPCODE);
+        break;
+    }
+}
+
+/* A last block that is not whole is none. */
+static void find_unit(struct scsi_target *t, unsigned lun, struct scsi_command *c)
 {
     c->target = t;
     c->dev = lun < SCSI_LUNS ? t->unit[lun] : NULL;
+    if (!c->dev)
+        return;
+    c->type = t->type[lun];
+    c->block_size = c->type == SCSI_TYPE_DVD ? SCSI_DVD_BLOCK : c->dev->block_size;
+    c->blocks = c->dev->blocks / (c->block_size / c->dev->block_size);
+}
+
+void scsi_execute(struct scsi_target *t, unsigned lun, struct scsi_command *c)
+{
+    find_unit(t, lun, c);
     c->no_unit = c->has_sense = false;
     c->moved = 0;
     c->pattern = NULL;
@@ -161,6 +192,8 @@ void scsi_execute(struct scsi_target *t, unsigned lun, struct scsi_command *c)
     } else if (!c->dev) {
         c->no_unit = true;
         scsi_illegal(c, SCSI_ASC_NO_UNIT);
+    } else if (c->type == SCSI_TYPE_DVD) {
+        execute_dvd(c);
     } else {
         execute_disk(c);
     }

@@ -1,10 +1,10 @@
 /*
- * vmbus/vsp/storvsp/scsi.h: a SCSI target with disks (SPC-4, SBC-3) over block devices. The
- * transport brings a command and its buffer, the target calls done() with status, sense and the
- * bytes moved, at once or from a completion of the block device.
+ * vmbus/vsp/storvsp/scsi.h: a SCSI target with disks (SPC-4, SBC-3) and DVD drives (MMC-5) over
+ * block devices. The transport brings a command and its buffer, the target calls done() with
+ * status, sense and the bytes moved, at once or from a completion of the block device.
  *
  * scsi.c commands and sense; scsi_rw.c those that reach the medium; scsi_info.c those that tell
- * about the disk.
+ * about the unit; scsi_dvd.c those of DVD drives alone.
  */
 #ifndef VMBUS_VSP_STORVSP_SCSI_H
 #define VMBUS_VSP_STORVSP_SCSI_H
@@ -16,6 +16,7 @@
 #include "vmbus/vsp/blk.h"
 
 #define SCSI_LUNS      64u
+#define SCSI_DVD_BLOCK 2048u
 #define SCSI_CDB       16u
 #define SCSI_SENSE     18u /* bytes of fixed format sense (SPC-4 4.5.3) */
 #define SCSI_UNMAP_MAX 16u /* descriptors of an UNMAP */
@@ -61,6 +62,9 @@ struct scsi_command {
     /* the target's */
     struct scsi_target *target;
     struct blk_device *dev; /* of the logical unit */
+    enum scsi_type type;    /* what it is, and its blocks: one or more of the device's */
+    uint64_t blocks;
+    uint32_t block_size;
     struct blk_request request;
     uint32_t bytes;                          /* that the request moves */
     struct scsi_range range[SCSI_UNMAP_MAX]; /* still to do: [at, ranges) */
@@ -71,7 +75,8 @@ struct scsi_command {
 
 struct scsi_target {
     struct blk_device *unit[SCSI_LUNS]; /* NULL: no such logical unit */
-    uint32_t max_transfer;              /* bytes of a command, of the transport */
+    enum scsi_type type[SCSI_LUNS];
+    uint32_t max_transfer; /* bytes of a command, of the transport */
 };
 
 /* lun: SCSI_LUNS and above for one that can't exist. */
@@ -93,6 +98,9 @@ void scsi_inquiry(struct scsi_command *c, unsigned lun);
 void scsi_report_luns(struct scsi_command *c);
 void scsi_read_capacity(struct scsi_command *c);
 void scsi_mode_sense(struct scsi_command *c);
+
+/* A command of MMC-5 for a DVD drive; false: it is none. */
+bool scsi_dvd(struct scsi_command *c);
 
 static inline uint32_t scsi_be16(const uint8_t *p)
 {

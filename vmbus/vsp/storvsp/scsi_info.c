@@ -1,5 +1,5 @@
 /*
- * vmbus/vsp/storvsp/scsi_info.c: commands that tell about the disk: INQUIRY with its vital product
+ * vmbus/vsp/storvsp/scsi_info.c: commands that tell about the unit: INQUIRY with its vital product
  * data, REPORT LUNS, READ CAPACITY, MODE SENSE (SPC-4 6.4 to 6.33, 7.5, 7.8; SBC-3 5.15, 6.4, 6.5).
  *
  * Not modelled: mode pages that can be changed or saved.
@@ -21,15 +21,17 @@ static void put_text(uint8_t *p, const char *text, unsigned width)
 
 /* ---- INQUIRY ---- */
 
-static uint32_t standard(uint8_t *p, bool exists)
+static uint32_t standard(const struct scsi_command *c, uint8_t *p)
 {
-    p[0] = exists ? 0x00 : 0x7f; /* a disk; or nothing, and nothing can be here */
-    p[2] = 5;                    /* SPC-3: what guests of this host know */
-    p[3] = 0x12;                 /* LUNs by REPORT LUNS, response format 2 */
+    const bool is_dvd = c->dev && c->type == SCSI_TYPE_DVD;
+    p[0] = c->dev ? (uint8_t)c->type : 0x7f; /* or nothing, and nothing can be here */
+    p[1] = is_dvd ? 0x80 : 0;                /* a medium that can be removed */
+    p[2] = 5;                                /* SPC-3: what guests of this host know */
+    p[3] = 0x12;                             /* LUNs by REPORT LUNS, response format 2 */
     p[4] = 36 - 5;
     p[7] = 2; /* command queueing */
     put_text(p + 8, "Msft", 8);
-    put_text(p + 16, "Virtual Disk", 16);
+    put_text(p + 16, is_dvd ? "Virtual DVD-ROM" : "Virtual Disk", 16);
     put_text(p + 32, "1.0", 4);
     return 36;
 }
@@ -101,11 +103,15 @@ static uint32_t vital(const struct scsi_command *c, uint8_t *p)
     static const uint8_t pages[] = {SCSI_VPD_SUPPORTED,       SCSI_VPD_SERIAL,
                                     SCSI_VPD_IDENTIFICATION,  SCSI_VPD_LIMITS,
                                     SCSI_VPD_CHARACTERISTICS, SCSI_VPD_PROVISIONING};
+    const bool is_dvd = c->type == SCSI_TYPE_DVD; /* which has none of the pages of SBC-3 */
     uint32_t n;
+    if (is_dvd && c->cdb[2] >= SCSI_VPD_LIMITS)
+        return 0;
     switch (c->cdb[2]) {
     case SCSI_VPD_SUPPORTED:
-        memcpy(p + 4, pages, sizeof(pages));
-        n = 4 + sizeof(pages);
+        n = is_dvd ? 3 : sizeof(pages);
+        memcpy(p + 4, pages, n);
+        n += 4;
         break;
     case SCSI_VPD_SERIAL:
         n = 4 + put_serial(c->dev, p + 4);
@@ -126,6 +132,7 @@ static uint32_t vital(const struct scsi_command *c, uint8_t *p)
     default:
         return 0;
     }
+    p[0] = (uint8_t)c->type;
     p[1] = c->cdb[2];
     scsi_put16(p + 2, n - 4);
     return n;
@@ -138,7 +145,7 @@ void scsi_inquiry(struct scsi_command *c, unsigned lun)
     uint32_t n = 0;
     (void)lun;
     if (!is_vital && !c->cdb[2])
-        n = standard(data, c->dev != NULL);
+        n = standard(c, data);
     else if (is_vital && c->dev)
         n = vital(c, data);
     if (n)
@@ -173,10 +180,10 @@ void scsi_report_luns(struct scsi_command *c)
 void scsi_read_capacity(struct scsi_command *c)
 {
     uint8_t data[32] = {0};
-    const uint64_t last = c->dev->blocks - 1;
+    const uint64_t last = c->blocks - 1;
     if (c->cdb[0] == SCSI_READ_CAPACITY_10) {
         scsi_put32(data, last > 0xfffffffe ? 0xffffffff : (uint32_t)last);
-        scsi_put32(data + 4, c->dev->block_size);
+        scsi_put32(data + 4, c->block_size);
         scsi_respond(c, data, 8, 8);
         return;
     }
@@ -207,6 +214,35 @@ static uint32_t control(bool changeable, uint8_t *p)
     return 12;
 }
 
+/* Capabilities: reads CD-R, CD-RW and DVD, in a drive that locks and does not eject. */
+static uint32_t capabilities(bool changeable, uint8_t *p)
+{
+    p[0] = SCSI_PAGE_DVD;
+    p[1] = 18;
+    if (!changeable) {
+        p[2] = 0x3b;
+        p[4] = 0x70;
+        p[6] = 0x01;
+        scsi_put16(p + 8, 5632); /* kB/s */
+        scsi_put16(p + 14, 5632);
+    }
+    return 20;
+}
+
+/* The pages of that code, or all that the unit has; 0 bytes: none. */
+static uint32_t mode_pages(const struct scsi_command *c, uint8_t page, bool changeable, uint8_t *p)
+{
+    const bool all = page == SCSI_PAGE_ALL;
+    uint32_t at = 0;
+    if (c->type == SCSI_TYPE_DVD)
+        return all || page == SCSI_PAGE_DVD ? capabilities(changeable, p) : 0;
+    if (all || page == SCSI_PAGE_CACHING)
+        at += caching(c->dev, changeable, p);
+    if (all || page == SCSI_PAGE_CONTROL)
+        at += control(changeable, p + at);
+    return at;
+}
+
 static uint32_t block_descriptor(const struct blk_device *dev, uint8_t *p)
 {
     scsi_put32(p, dev->blocks > 0xffffffff ? 0xffffffff : (uint32_t)dev->blocks);
@@ -225,18 +261,17 @@ void scsi_mode_sense(struct scsi_command *c)
         scsi_illegal(c, SCSI_ASC_SAVING);
         return;
     }
-    const uint32_t descriptor = c->cdb[1] & 8 ? 0 : block_descriptor(c->dev, data + at);
+    const bool is_dvd = c->type == SCSI_TYPE_DVD;
+    const uint32_t descriptor = c->cdb[1] & 8 || is_dvd ? 0 : block_descriptor(c->dev, data + at);
     at += descriptor;
     const uint32_t start = at;
-    if (page == SCSI_PAGE_CACHING || page == SCSI_PAGE_ALL)
-        at += caching(c->dev, changeable, data + at);
-    if (page == SCSI_PAGE_CONTROL || page == SCSI_PAGE_ALL)
-        at += control(changeable, data + at);
+    at += mode_pages(c, page, changeable, data + at);
     if (at == start || (subpage && !(page == SCSI_PAGE_ALL && subpage == 0xff))) {
         scsi_illegal(c, SCSI_ASC_CDB_FIELD);
         return;
     }
-    const uint8_t flags = (c->dev->read_only ? 0x80 : 0) | 0x10; /* forced access is understood */
+    /* of a disk: is it protected; forced access is understood */
+    const uint8_t flags = is_dvd ? 0 : (c->dev->read_only ? 0x80 : 0) | 0x10;
     if (is_6) {
         data[0] = (uint8_t)(at - 1);
         data[2] = flags;

@@ -91,7 +91,7 @@ static bool get_range(const struct scsi_command *c, struct scsi_range *r)
 
 static bool is_inside(const struct scsi_command *c, const struct scsi_range *r)
 {
-    return r->lba <= c->dev->blocks && r->count <= c->dev->blocks - r->lba;
+    return r->lba <= c->blocks && r->count <= c->blocks - r->lba;
 }
 
 /* ---- commands ---- */
@@ -101,6 +101,7 @@ void scsi_read_write(struct scsi_command *c)
     const uint8_t op = c->cdb[0];
     const bool is_write = op == SCSI_WRITE_6 || op == SCSI_WRITE_10 || op == SCSI_WRITE_12 ||
                           op == SCSI_WRITE_16;
+    const uint32_t per_block = c->block_size / c->dev->block_size;
     struct scsi_range r;
     if (!get_range(c, &r)) {
         scsi_illegal(c, SCSI_ASC_CDB_FIELD);
@@ -110,17 +111,17 @@ void scsi_read_write(struct scsi_command *c)
         scsi_check(c, SCSI_KEY_PROTECT, SCSI_ASC_WRITE_PROTECTED);
     } else if (!r.count) {
         scsi_good(c, 0);
-    } else if (r.count > c->dev->max_blocks || r.count > c->length / c->dev->block_size ||
+    } else if (r.count > c->dev->max_blocks / per_block || r.count > c->length / c->block_size ||
                c->direction != (is_write ? SCSI_DATA_OUT : SCSI_DATA_IN)) {
         scsi_illegal(c, SCSI_ASC_CDB_FIELD);
     } else {
-        c->bytes = r.count * c->dev->block_size;
+        c->bytes = r.count * c->block_size;
         if (!c->transport->map(c, c->bytes)) {
             busy(c);
             return;
         }
-        c->request.lba = r.lba;
-        c->request.count = r.count;
+        c->request.lba = r.lba * per_block;
+        c->request.count = r.count * per_block;
         c->request.seg = c->seg;
         c->request.segs = c->segs;
         c->request.force = is_write && op != SCSI_WRITE_6 && c->cdb[1] & 8;

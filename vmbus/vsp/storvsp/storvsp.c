@@ -542,7 +542,7 @@ struct storvsp *storvsp_new(struct vmbus_server *s, const struct storvsp_host *h
     return NULL;
 }
 
-int storvsp_attach(struct storvsp *v, struct blk_device *dev)
+int storvsp_attach(struct storvsp *v, struct blk_device *dev, enum scsi_type type)
 {
     const struct vstor_packet look = {.op = VSTOR_ENUMERATE_BUS};
     unsigned lun = 0;
@@ -550,8 +550,12 @@ int storvsp_attach(struct storvsp *v, struct blk_device *dev)
         lun++;
     if (lun == SCSI_LUNS || dev->user)
         return -1;
+    if (type == SCSI_TYPE_DVD &&
+        (dev->block_size > SCSI_DVD_BLOCK || dev->blocks < SCSI_DVD_BLOCK / dev->block_size))
+        return -1;
     dev->user = v;
     v->target.unit[lun] = dev;
+    v->target.type[lun] = type;
     if (v->state == STOR_READY)
         vmbus_send(v->channel[0].channel, VMBUS_PKT_INBAND, 0, 0, &look, sizeof(look));
     return (int)lun;

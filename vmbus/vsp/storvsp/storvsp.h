@@ -1,10 +1,12 @@
 /*
  * vmbus/vsp/storvsp/storvsp.h: a virtual SCSI controller: the host's end of the storage protocol
- * (abi/vstor.h) on a VMBus channel, with disks that are block devices.
+ * (abi/vstor.h) on a VMBus channel, with disks and DVD drives that are block
+ * devices.
  */
 #ifndef VMBUS_VSP_STORVSP_H
 #define VMBUS_VSP_STORVSP_H
 
+#include "abi/scsi.h"
 #include "vmbus/vsp.h"
 #include "vmbus/vsp/blk.h"
 
@@ -26,9 +28,10 @@ struct storvsp_host {
  * long as the server; then its disks are free for others. NULL: no memory, or no channel. */
 struct storvsp *storvsp_new(struct vmbus_server *s, const struct storvsp_host *host,
                             const struct vmbus_guid *instance);
-/* The disk becomes the next logical unit; its number, or -1: no more. A guest that has opened the
- * controller is told to look. */
-int storvsp_attach(struct storvsp *v, struct blk_device *dev);
+/* The device becomes the next logical unit, of that type; its number, or -1: no more, or the device
+ * is in use or not fit for a DVD (blocks of at most 2048 bytes, at least one such). A guest that
+ * has opened the controller is told to look. */
+int storvsp_attach(struct storvsp *v, struct blk_device *dev, enum scsi_type type);
 /* Commands that were completed, and bytes moved, since the controller exists. */
 void storvsp_counts(const struct storvsp *v, uint64_t *commands, uint64_t *bytes);
 
