@@ -237,6 +237,10 @@ enum vmcs_field {
 #define VMX_PML_ENTRIES                 512
 #define EPT_ADDR_MASK                   0x000ffffffffff000ull
 
+/* Posted-interrupt descriptor (SDM 3C 30.6): 32 bytes of requests, then outstanding notification */
+#define VMX_PID_ON_BYTE                 32
+#define VMX_PID_ON                      (1u << 0)
+
 /* INVEPT, INVVPID types; 128-bit descriptors (SDM 3C 31.3) */
 #define INVEPT_SINGLE                   1
 #define INVEPT_ALL                      2

@@ -654,8 +654,14 @@ static void init(void *apic)
     lapic_init_signal(apic);
 }
 
+static void eoi_op(void *apic)
+{
+    eoi(apic);
+}
+
 const struct lp_apic_ops lapic_ops = {
     .ack = lapic_ack,
+    .eoi = eoi_op,
     .get_cr8 = get_cr8,
     .set_cr8 = set_cr8,
     .msr_read = msr_read,

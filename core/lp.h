@@ -14,6 +14,7 @@
 struct lp_apic_ops {
     int (*ack)(
         void *apic); /* INTA: moves the highest IRR to ISR, returns its vector; -1: spurious */
+    void (*eoi)(void *apic); /* as by a write to the EOI register */
     uint8_t (*get_cr8)(void *apic);
     void (*set_cr8)(void *apic, uint8_t cr8);
     /* IA32_APIC_BASE, TSC_DEADLINE and x2APIC range 0x800-0x8ff; false: #GP(0) */

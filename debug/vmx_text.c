@@ -105,6 +105,12 @@ char *vmx_exit_text(uint32_t reason, uint64_t qual, uint64_t gpa, uint32_t intr_
     case VMX_EXIT_APIC_ACCESS:
         apic_text(qual, buf, size);
         break;
+    case VMX_EXIT_APIC_WRITE:
+        snprintf(buf, size, "offset 0x%" PRIx64, qual & 0xfff);
+        break;
+    case VMX_EXIT_VIRT_EOI:
+        snprintf(buf, size, "vector 0x%" PRIx64, qual & 0xff);
+        break;
     case VMX_EXIT_INVLPG:
         snprintf(buf, size, "0x%" PRIx64, qual);
         break;

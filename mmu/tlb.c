@@ -235,10 +235,10 @@ struct page page_find(struct cpu *c, uint64_t la, unsigned acc)
     translate(c, la, acc, &w);
     w.hpa = a20(c, w.hpa);
     struct page p = {.gpa = w.gpa, .hpa = w.hpa, .global = w.perm & P_G};
-    if (w.hpa == c->apic_page)
-        p.apic = true;
-    else if (c->non_root && vmx_is_apic_page(c, w.hpa))
+    if (c->non_root && vmx_is_apic_page(c, w.hpa))
         p.vapic = true;
+    else if (w.hpa == c->apic_page)
+        p.apic = true;
     else
         page_ram(c->ram, &p);
     p.watched = c->mmu->watching && watch_page(c, la);

@@ -158,8 +158,10 @@ static void take_nmi(struct cpu *c)
 
 static bool take_interrupt(struct cpu *c)
 {
-    if (vmx_ext_int_exits(c))
+    if (vmx_ext_int_exits(c)) {
         vmx_external_interrupt(c);
+        return true;
+    }
     const int vector = c->apic_ops->ack(c->apic);
     if (vector < 0)
         return false;
@@ -170,6 +172,8 @@ static bool take_interrupt(struct cpu *c)
 bool event_poll(struct cpu *c)
 {
     const bool vmx = c->non_root && (c->attn & ATTN_VMX);
+    if (vmx && vmx_poll(c, VMX_POLL_FIRST))
+        return true;
     if ((c->attn & ATTN_INIT) && !init_blocked(c)) {
         c->attn &= ~(uint32_t)ATTN_INIT;
         if (!vmx_init_signal(c))

@@ -191,6 +191,7 @@ run(const struct vmcs *v, const struct vmx_env *e, const unsigned groups, uint64
     const uint32_t p2 = v->proc_ctl & VMX_PROC_SECONDARY ? v->proc2_ctl : 0;
     const bool tpr_shadow = v->proc_ctl & VMX_PROC_TPR_SHADOW;
     const bool ept = p2 & VMX_PROC2_EPT, ug = p2 & VMX_PROC2_UNRESTRICTED;
+    const bool vid = p2 & VMX_PROC2_VID, posted = v->pin_ctl & VMX_PIN_POSTED_INT;
     const bool eptp_switching = (p2 & VMX_PROC2_VMFUNC) &&
                                 (v->vmfunc_ctl & VMX_VMFUNC_EPTP_SWITCHING);
     const bool ia32e = v->entry_ctl & VMX_NCTL_IA32E_GUEST;
@@ -205,7 +206,7 @@ run(const struct vmcs *v, const struct vmx_env *e, const unsigned groups, uint64
 
     (void)p2, (void)tpr_shadow, (void)ept, (void)ug, (void)ia32e, (void)load_debug, (void)load_efer;
     (void)host64, (void)v86, (void)injects, (void)inj_type, (void)inj_vector;
-    (void)eptp_switching;
+    (void)eptp_switching, (void)vid, (void)posted;
 #define VMX_CHECK(name, group, sdm, qual, ok, rule)                                               \
     if ((groups & VMX_CG_##group) && !(ok)) {                                                     \
         if (!failing)                                                                             \

@@ -111,8 +111,10 @@ static void arm_pending(struct cpu *c)
     x->mtf = v->proc_ctl & VMX_PROC_MTF ? VMX_MTF_ARMED : VMX_MTF_OFF;
     x->mtf_pos = cpu_icount(c) + 1; /* the entry itself retires */
     x->tpr_exit = 0;
+    x->vintr = 0;
+    x->apic_write = 0;
     if (v->proc_ctl & VMX_PROC_TPR_SHADOW)
-        vmx_tpr_changed(c);
+        vmx_virtualize_tpr(c);
     vmx_timer_start(c);
     vmx_update_attn(c);
     if (c->pending_db)

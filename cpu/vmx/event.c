@@ -83,7 +83,8 @@ void vmx_update_attn(struct cpu *c)
 {
     const struct vmx *x = c->vmx;
     const bool windows = x->vmcs.proc_ctl & (VMX_PROC_INT_WINDOW | VMX_PROC_NMI_WINDOW);
-    if (windows || x->inject || x->mtf != VMX_MTF_OFF || x->tpr_exit || x->timer_expired)
+    if (windows || x->inject || x->mtf != VMX_MTF_OFF || x->tpr_exit || x->timer_expired ||
+        x->vintr || x->apic_write)
         c->attn |= ATTN_VMX;
     else
         c->attn &= ~(uint32_t)ATTN_VMX;
@@ -94,10 +95,10 @@ bool vmx_pending(const struct cpu *c)
     const struct vmx *x = c->vmx;
     if (!c->non_root)
         return false;
-    if (x->inject || x->tpr_exit || x->mtf == VMX_MTF_PENDING ||
+    if (x->inject || x->tpr_exit || x->apic_write || x->mtf == VMX_MTF_PENDING ||
         (x->timer_expired && c->activity != CPU_WAIT_SIPI))
         return true;
-    return nmi_window_open(c) || int_window_open(c);
+    return nmi_window_open(c) || int_window_open(c) || vmx_virtual_interrupt_ready(c);
 }
 
 static void inject(struct cpu *c)
@@ -125,9 +126,11 @@ static void inject(struct cpu *c)
     x->inject_ilen = 0;
 }
 
-static bool poll_traps(struct cpu *c)
+static bool poll_first(struct cpu *c)
 {
     struct vmx *x = c->vmx;
+    if (x->apic_write)
+        vmx_apic_emulate(c);
     if (x->inject) {
         inject(c);
         if (x->mtf != VMX_MTF_PENDING)
@@ -135,18 +138,24 @@ static bool poll_traps(struct cpu *c)
     }
     if (x->tpr_exit)
         vmx_exit(c, VMX_EXIT_TPR_BELOW, 0);
+    return false;
+}
+
+static void poll_mtf(struct cpu *c)
+{
+    struct vmx *x = c->vmx;
     if (x->mtf == VMX_MTF_ARMED && cpu_icount(c) != x->mtf_pos)
         x->mtf = VMX_MTF_PENDING;
     if (x->mtf == VMX_MTF_PENDING)
         vmx_exit(c, VMX_EXIT_MTF, 0);
-    return false;
 }
 
 bool vmx_poll(struct cpu *c, enum vmx_poll_stage stage)
 {
     const struct vmx *x = c->vmx;
     switch (stage) {
-    case VMX_POLL_TRAPS: return poll_traps(c);
+    case VMX_POLL_FIRST: return poll_first(c);
+    case VMX_POLL_TRAPS: poll_mtf(c); return false;
     case VMX_POLL_NMI:
         if (x->timer_expired && c->activity != CPU_WAIT_SIPI)
             vmx_exit(c, VMX_EXIT_PREEMPTION_TIMER, 0);
@@ -156,15 +165,20 @@ bool vmx_poll(struct cpu *c, enum vmx_poll_stage stage)
     default:
         if (int_window_open(c))
             vmx_exit(c, VMX_EXIT_INT_WINDOW, 0);
-        return false;
+        if (!vmx_virtual_interrupt_ready(c))
+            return false;
+        vmx_deliver_virtual_interrupt(c);
+        return true;
     }
 }
 
-_Noreturn void vmx_external_interrupt(struct cpu *c)
+void vmx_external_interrupt(struct cpu *c)
 {
     struct vmx_exit_info e = {.reason = VMX_EXIT_EXT_INT, .hides_delivery = true};
     if (c->vmx->vmcs.exit_ctl & VMX_XCTL_ACK_INT) {
         const int vector = c->apic_ops->ack(c->apic);
+        if (vmx_posted_interrupt(c, vector))
+            return;
         e.intr_info = intr_word(vector < 0 ? 0xff : vector, EVT_EXT_INTR, false);
     }
     vmx_exit_now(c, &e);

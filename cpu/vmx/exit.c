@@ -275,7 +275,8 @@ _Noreturn void vmx_exit_now(struct cpu *c, const struct vmx_exit_info *e)
     if (e->nmi)
         c->nmi_masked = true;
     x->mtf = VMX_MTF_OFF;
-    x->tpr_exit = x->inject = 0;
+    x->tpr_exit = x->inject = x->vintr = 0;
+    x->apic_write = 0;
     c->non_root = false;
     if (x->vmcs.exit_msr_store_count)
         store_msrs(c, &x->vmcs);
@@ -304,7 +305,8 @@ _Noreturn void vmx_entry_failed(struct cpu *c, uint32_t reason, uint64_t qual)
     if (x->vmcs.pin_ctl & VMX_PIN_VIRTUAL_NMI)
         c->nmi_masked = x->host_nmi_masked;
     x->mtf = VMX_MTF_OFF;
-    x->tpr_exit = x->inject = 0;
+    x->tpr_exit = x->inject = x->vintr = 0;
+    x->apic_write = 0;
     vmx_timer_stop(c);
     c->non_root = false;
     load_host(c, true);

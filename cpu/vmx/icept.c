@@ -187,27 +187,6 @@ static uint64_t guest_cr4(const struct cpu *c)
     return (v->cr4_shadow & v->cr4_mask) | (c->cr4 & ~v->cr4_mask);
 }
 
-static uint32_t vtpr(const struct cpu *c)
-{
-    return (uint32_t)vmx_phys_ld(c, c->vmx->vmcs.virtual_apic_addr + 0x80, 4);
-}
-
-static void set_vtpr(struct cpu *c, uint32_t v)
-{
-    vmx_phys_st(c, c->vmx->vmcs.virtual_apic_addr + 0x80, 4, v);
-    vmx_tpr_changed(c);
-}
-
-/* TPR virtualization (30.1.2): below the threshold an exit is due at the end of the instruction. */
-void vmx_tpr_changed(struct cpu *c)
-{
-    struct vmx *x = c->vmx;
-    if (x->vmcs.tpr_threshold && (vtpr(c) >> 4 & 15) < (x->vmcs.tpr_threshold & 15)) {
-        x->tpr_exit = 1;
-        c->attn |= ATTN_VMX;
-    }
-}
-
 uint64_t vmx_mov_from_cr(struct cpu *c, unsigned n, unsigned gpr)
 {
     const uint32_t proc = c->vmx->vmcs.proc_ctl;
@@ -223,7 +202,7 @@ uint64_t vmx_mov_from_cr(struct cpu *c, unsigned n, unsigned gpr)
         if (proc & VMX_PROC_CR8_STORE)
             vmx_exit(c, VMX_EXIT_CR_ACCESS, cr_qual(8, VMX_QUAL_CR_MOV_FROM, gpr));
         if (proc & VMX_PROC_TPR_SHADOW)
-            return vtpr(c) >> 4 & 15;
+            return vmx_vtpr(c) >> 4 & 15;
         return cr_read(c, 8);
     }
 }
@@ -261,7 +240,7 @@ uint64_t vmx_mov_to_cr(struct cpu *c, unsigned n, unsigned gpr, uint64_t value, 
         if (v->proc_ctl & VMX_PROC_TPR_SHADOW) {
             if (value & ~15ull)
                 cpu_fault(c, EXC_GP, 0);
-            set_vtpr(c, (uint32_t)value << 4);
+            vmx_set_vtpr(c, (uint32_t)value << 4);
             *done = true;
         }
         return value;
@@ -299,54 +278,4 @@ void vmx_intercept_dr(struct cpu *c, unsigned n, bool from, unsigned gpr)
 {
     if (c->vmx->vmcs.proc_ctl & VMX_PROC_MOV_DR)
         vmx_exit(c, VMX_EXIT_MOV_DR, n | (from ? VMX_QUAL_DR_FROM : 0) | (uint64_t)gpr << 8);
-}
-
-/* ---- APIC virtualization: TPR only (30.4, 30.5) ---- */
-
-#define APIC_TPR 0x80
-
-bool vmx_msr_virtual_read(struct cpu *c, uint32_t msr, uint64_t *value)
-{
-    if (!(c->vmx->proc2 & VMX_PROC2_X2APIC) || msr != MSR_X2APIC_BASE + (APIC_TPR >> 4))
-        return false;
-    *value = vmx_phys_ld(c, c->vmx->vmcs.virtual_apic_addr + APIC_TPR, 8);
-    return true;
-}
-
-bool vmx_msr_virtual_write(struct cpu *c, uint32_t msr, uint64_t value)
-{
-    if (!(c->vmx->proc2 & VMX_PROC2_X2APIC) || msr != MSR_X2APIC_BASE + (APIC_TPR >> 4))
-        return false;
-    if (value & ~0xffull)
-        cpu_fault(c, EXC_GP, 0);
-    vmx_phys_st(c, c->vmx->vmcs.virtual_apic_addr + APIC_TPR, 8, value);
-    vmx_tpr_changed(c);
-    return true;
-}
-
-_Noreturn void vmx_exit_apic_access(struct cpu *c, uint32_t offset, unsigned type, uint64_t gla)
-{
-    const unsigned kind = c->delivering >= 0 ? VMX_QUAL_APIC_EVENT : type;
-    c->vmx->vmcs.guest_linear_addr = gla;
-    vmx_exit(c, VMX_EXIT_APIC_ACCESS, (offset & 0xfff) | (uint64_t)kind << 12);
-}
-
-uint64_t vmx_apic_read(struct cpu *c, uint32_t offset, unsigned size, uint64_t gla)
-{
-    const struct vmcs *v = &c->vmx->vmcs;
-    const bool tpr = offset >= APIC_TPR && offset + size <= APIC_TPR + 4;
-    if (!(v->proc_ctl & VMX_PROC_TPR_SHADOW) || !tpr || c->delivering >= 0)
-        vmx_exit_apic_access(c, offset, VMX_QUAL_APIC_READ, gla);
-    return vmx_phys_ld(c, v->virtual_apic_addr + offset, size);
-}
-
-void vmx_apic_write(struct cpu *c, uint32_t offset, unsigned size, uint64_t value, uint64_t gla)
-{
-    const struct vmcs *v = &c->vmx->vmcs;
-    const bool tpr = offset == APIC_TPR && size <= 4;
-    if (!(v->proc_ctl & VMX_PROC_TPR_SHADOW) || !tpr || c->delivering >= 0)
-        vmx_exit_apic_access(c, offset, VMX_QUAL_APIC_WRITE, gla);
-    vmx_phys_st(c, v->virtual_apic_addr + offset, size, value);
-    set_vtpr(c, vtpr(c) & 0xff);
-    cpu_kick(c);
 }

@@ -127,6 +127,11 @@ unsigned vmcs_dirties(const struct vmcs_field_info *f)
     case VMCS_XSS_EXIT_BITMAP:
     case VMCS_EPTP_INDEX:
     case VMCS_PML_INDEX:
+    case VMCS_GUEST_INTR_STATUS:
+    case VMCS_EOI_EXIT0:
+    case VMCS_EOI_EXIT1:
+    case VMCS_EOI_EXIT2:
+    case VMCS_EOI_EXIT3:
     case VMCS_EXCEPTION_BITMAP:
     case VMCS_PF_EC_MASK:
     case VMCS_PF_EC_MATCH:
@@ -149,7 +154,7 @@ unsigned vmcs_dirties(const struct vmcs_field_info *f)
     case VMCS_HOST_RSP:
         return 0;
     case VMCS_EXIT_CTL:
-        return VMX_CG_EXIT | VMX_CG_HOST;
+        return VMX_CG_EXEC | VMX_CG_EXIT | VMX_CG_HOST;
     case VMCS_ENTRY_CTL:
         return VMX_CG_ENTRY | VMX_CG_HOST | VMX_CG_GUEST;
     case VMCS_ENTRY_INTR_INFO:

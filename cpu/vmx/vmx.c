@@ -21,6 +21,8 @@ static const struct field vmx_fields[] = {
     FIELD(struct vmx, inject, 0, "an event is to be delivered"),
     FIELD(struct vmx, mtf, VMX_MTF_OFF, "monitor trap flag"),
     FIELD(struct vmx, tpr_exit, 0, "VTPR is below the threshold"),
+    FIELD(struct vmx, vintr, 0, "a pending virtual interrupt is recognized"),
+    FIELD(struct vmx, apic_write, 0, "APIC write to be emulated"),
     FIELD(struct vmx, timer_on, 0, "the preemption timer runs"),
     FIELD(struct vmx, timer_expired, 0, "the preemption timer is 0"),
     FIELD(struct vmx, host_nmi_masked, 0, "blocking by NMI outside"),

@@ -38,6 +38,8 @@ struct vmx {
     uint8_t inject;   /* VM entry left an event to deliver (entry_intr_info) */
     uint8_t mtf;      /* enum vmx_mtf */
     uint8_t tpr_exit; /* VTPR fell below the threshold */
+    uint8_t vintr;    /* a pending virtual interrupt is recognized */
+    uint16_t apic_write; /* offset of a write to be emulated on the virtual-APIC page, or 0 */
     uint8_t timer_on, timer_expired;
     uint8_t host_nmi_masked; /* blocking by NMI outside, while virtual NMIs hide it */
     uint8_t inject_ilen;     /* RIP was advanced by this for an injected software event */
@@ -118,11 +120,11 @@ void vmx_delivery_begin(struct cpu *c, int vector, unsigned type, bool has_err, 
                         unsigned ilen);
 void vmx_delivery_done(struct cpu *c);
 
-/* Called by event_poll when non_root and c->attn has ATTN_VMX, at three places of the order of
- * events: before debug traps (injection, TPR threshold, MTF), before NMIs (preemption timer,
- * NMI window), before external interrupts (interrupt window). May leave by a VM exit; true: an
- * injected event was delivered. */
-enum vmx_poll_stage { VMX_POLL_TRAPS, VMX_POLL_NMI, VMX_POLL_INTR };
+/* Called by event_poll when non_root and c->attn has ATTN_VMX, at four places of the order of
+ * events: before all others (APIC-write emulation, injection, TPR threshold), before debug traps
+ * (MTF), before NMIs (preemption timer, NMI window), before external interrupts (interrupt window,
+ * virtual interrupts). May leave by a VM exit; true: an event was delivered. */
+enum vmx_poll_stage { VMX_POLL_FIRST, VMX_POLL_TRAPS, VMX_POLL_NMI, VMX_POLL_INTR };
 bool vmx_poll(struct cpu *c, enum vmx_poll_stage stage);
 /* Would vmx_poll do something now? For event_pending (wakes HLT). */
 bool vmx_pending(const struct cpu *c);
@@ -137,8 +139,8 @@ static inline bool vmx_ext_int_exits(const struct cpu *c)
 {
     return c->non_root && (c->vmx->vmcs.pin_ctl & VMX_PIN_EXT_INT);
 }
-_Noreturn void
-vmx_external_interrupt(struct cpu *c); /* acknowledges when the exit control says so */
+/* Acknowledges when the exit control says so. Returns when it was a posted interrupt. */
+void vmx_external_interrupt(struct cpu *c);
 static inline bool vmx_nmi_exits(const struct cpu *c)
 {
     return c->non_root && (c->vmx->vmcs.pin_ctl & VMX_PIN_NMI);

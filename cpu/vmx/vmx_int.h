@@ -63,7 +63,16 @@ bool vmx_shadowed(const struct cpu *c, uint64_t enc, bool write);
 bool vmx_shadow_read(struct cpu *c, uint64_t enc, uint64_t *value);
 void vmx_shadow_write(struct cpu *c, uint64_t enc, uint64_t value, unsigned size);
 
-void vmx_tpr_changed(struct cpu *c);
+/* APIC virtualization */
+uint32_t vmx_vtpr(const struct cpu *c);
+void vmx_set_vtpr(struct cpu *c, uint32_t v);
+void vmx_virtualize_tpr(struct cpu *c);
+void vmx_apic_emulate(struct cpu *c); /* of the write that apic_write says; may exit */
+bool vmx_virtual_interrupt_ready(const struct cpu *c);
+void vmx_deliver_virtual_interrupt(struct cpu *c);
+/* The acknowledged interrupt is the notification: its requests are taken over. */
+bool vmx_posted_interrupt(struct cpu *c, int vector);
+
 void vmx_timer_start(struct cpu *c);
 void vmx_timer_stop(struct cpu *c);
 uint32_t vmx_timer_left(const struct cpu *c);

@@ -20,5 +20,6 @@ done
     "kvmtest=$work/kvmtest" "$@" || exit 1
 expect "KVM inside: real-mode and 64-bit guests" 0 "$VITRINE" run --bare --headless \
     --timeout=250s --memory=512M --kernel="$kernel_cloud" --initrd="$work/kvm.cpio" \
-    --append="console=ttyS0 quiet" && says KVM-OK 'kvm_intel.ept: Y' 'kvm_intel.vnmi: Y'
+    --append="console=ttyS0 quiet" && says KVM-OK 'kvm_intel.ept: Y' 'kvm_intel.vnmi: Y' \
+    'kvm_intel.enable_apicv: Y' 'kvm_intel.pml: Y'
 finish

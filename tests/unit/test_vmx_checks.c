@@ -43,7 +43,16 @@ static bool read_revision(void *opaque, uint64_t pa, uint32_t *value)
     B(APIC_ACCESS_ADDR, G64, v->proc2_ctl |= VMX_PROC2_APIC_ACCESS; v->apic_access_addr = 8)      \
     B(X2APIC_NO_SHADOW, G64, v->proc_ctl &= ~(uint32_t)VMX_PROC_TPR_SHADOW;                       \
       v->proc2_ctl |= VMX_PROC2_X2APIC)                                                           \
+    B(APIC_REG_NO_SHADOW, G64, v->proc_ctl &= ~(uint32_t)VMX_PROC_TPR_SHADOW;                     \
+      v->proc2_ctl |= VMX_PROC2_APIC_REG)                                                         \
+    B(VID_NO_SHADOW, G64, v->proc_ctl &= ~(uint32_t)VMX_PROC_TPR_SHADOW;                          \
+      v->proc2_ctl |= VMX_PROC2_VID)                                                              \
     B(X2APIC_AND_ACCESS, G64, v->proc2_ctl |= VMX_PROC2_X2APIC | VMX_PROC2_APIC_ACCESS)           \
+    B(VID_EXT_INT, G64, v->pin_ctl &= ~(uint32_t)VMX_PIN_EXT_INT; v->proc2_ctl |= VMX_PROC2_VID)  \
+    B(POSTED_VID, G64, post(v); v->proc2_ctl &= ~(uint32_t)VMX_PROC2_VID)                         \
+    B(POSTED_ACK, G64, post(v); v->exit_ctl &= ~(uint32_t)VMX_XCTL_ACK_INT)                       \
+    B(POSTED_VECTOR, G64, post(v); v->posted_vector = 0x100)                                      \
+    B(POSTED_DESC, G64, post(v); v->posted_desc_addr = 32)                                        \
     B(VPID_ZERO, G64, v->vpid = 0)                                                                \
     B(EPTP_MEMTYPE, G64, v->eptp = (v->eptp & ~7ull) | 4)                                         \
     B(EPTP_WALK, G64, v->eptp = (v->eptp & ~0x38ull) | 0x20)                                      \
@@ -200,6 +209,13 @@ static void legacy_host(struct vmcs *v, struct vmx_env *e)
     v->exit_ctl &= ~(uint32_t)VMX_XCTL_HOST_64;
     v->host_efer = 0;
     v->host_rip = 0x100000;
+}
+
+static void post(struct vmcs *v)
+{
+    v->pin_ctl |= VMX_PIN_POSTED_INT;
+    v->proc2_ctl |= VMX_PROC2_VID;
+    v->exit_ctl |= VMX_XCTL_ACK_INT;
 }
 
 static void user_mode(struct vmcs *v)

@@ -7,7 +7,8 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 for m in irqbypass kvm kvm-intel; do insmod /$m.ko || echo "insmod $m failed"; done
 dmesg | grep -i kvm
-for f in ept vpid unrestricted_guest flexpriority preemption_timer vnmi; do
+for f in ept vpid unrestricted_guest flexpriority preemption_timer vnmi enable_apicv pml \
+    enable_shadow_vmcs; do
     echo "kvm_intel.$f: $(cat /sys/module/kvm_intel/parameters/$f)"
 done
 /kvmtest

@@ -9,4 +9,5 @@ ${GUEST_CC:-gcc} -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static 
     -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -o "$1" \
     "$here/start.S" "$here/vt.c" "$here/test_insn.c" "$here/test_exits.c" "$here/test_events.c" \
     "$here/test_ept.c" "$here/test_time.c" "$here/test_entry.c" \
-    "$here/test_ctl.c" "$here/test_shadow.c" "$here/test_eptx.c"
+    "$here/test_ctl.c" "$here/test_shadow.c" \
+    "$here/test_apicv.c" "$here/test_eptx.c"

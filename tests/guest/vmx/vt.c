@@ -314,6 +314,7 @@ void vt_main(void)
     test_entry();
     test_controls();
     test_shadowing();
+    test_apic_virtualization();
     test_masked_interrupt();
     vt_done();
 }

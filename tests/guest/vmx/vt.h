@@ -111,6 +111,7 @@ void test_events(void);
 void test_ept(void);
 void test_ept_extras(void);
 void test_shadowing(void);
+void test_apic_virtualization(void);
 void test_time(void);
 void test_entry(void);
 void test_controls(void);
