@@ -44,11 +44,8 @@ guest 2
 expect "a crash takes down its own VM and nothing else" 4 "$VITRINE" run --headless --consoles=all \
     --timeout=250s --vm "name=bad,memory=16M,kernel=$work/g1" --vm "name=good,memory=16M,kernel=$work/g"
 says 'bad: triple fault' 'good: debug-exit with value 0' 'hello'
-# nor does one that tries everything; child() of tests/guest/check_hv.sh is the same build
-$GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static -mno-red-zone -mgeneral-regs-only \
-    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -I"$SRC" -Wl,--build-id=none \
-    -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,"$SRC/partitions/child/child.ld" -o "$work/h" \
-    "$SRC/tests/guest/hostile/hostile.c" "$SRC/partitions/child/lib.c" "$SRC/roms/ch_boot.S" 2>"$work/cc" ||
+# nor does one that tries everything
+sh "$SRC/tests/guest/hostile/build.sh" hostile "$work/h" 2>"$work/cc" ||
     { not_ok "the hostile child builds"; cat "$work/cc"; }
 expect "a hostile child ends alone" 1 "$VITRINE" run --headless --consoles=all --timeout=250s \
     --vm "name=bad,memory=16M,cpus=2,kernel=$work/h" --vm "name=good,memory=16M,kernel=$work/g"

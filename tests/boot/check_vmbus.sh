@@ -24,11 +24,7 @@ vmbus "the oldest version, and two processors" stop-after=4s,cpus=2 "vmbus=max_v
 
 # a child that breaks every rule of the protocol: it loses its channels, its neighbour nothing
 [ -n "${GUEST_CC:-}" ] || { skip "a hostile client: no x86-64 compiler"; finish; exit; }
-(cd "$SRC" && $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static -mno-red-zone \
-    -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-    -I. -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 \
-    -Wl,-T,partitions/child/child.ld -o "$work/hostile.elf" tests/guest/hostile/vmbus.c \
-    partitions/child/lib.c partitions/child/trap.c vmbus/ring.c vmbus/client/client.c roms/ch_boot.S) ||
+sh "$SRC/tests/guest/hostile/build.sh" vmbus "$work/hostile.elf" ||
     { not_ok "the hostile client builds"; exit 1; }
 hostile()
 {

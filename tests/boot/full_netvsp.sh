@@ -38,12 +38,7 @@ same "echoes cause no port or memory intercepts" "$quiet" "$exits"
 # A child on the same switch that breaks every rule: it loses its channels, the two others nothing.
 if [ -z "${GUEST_CC:-}" ]; then
     skip "a hostile child on the switch: no x86-64 compiler"
-elif (cd "$SRC" && $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static \
-    -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -I. -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-    -Wl,-z,max-page-size=4096 -Wl,-T,partitions/child/child.ld -o "$work/hostile.elf" \
-    tests/guest/hostile/net.c partitions/child/lib.c partitions/child/trap.c vmbus/ring.c \
-    vmbus/client/client.c roms/ch_boot.S); then
+elif sh "$SRC/tests/guest/hostile/build.sh" net "$work/hostile.elf"; then
     pair "a hostile child on the switch of two others" switch first --net none \
         --vm "name=bad,memory=16M,kernel=$work/hostile.elf,net=switch" && pair_is_well &&
         says 'bad. hostile: .* packets sent' 'vmbus: bad: .* no more about this guest' &&

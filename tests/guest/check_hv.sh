@@ -12,17 +12,10 @@ mkdir -p "$work"
 sh "$SRC/tests/guest/mini_root.sh" "$work/mini_root.elf" ||
     { echo "not ok test root builds"; exit 1; }
 
-child() # NAME: tests/guest/hostile/NAME.c as a child's image
-{
-    $GUEST_CC -std=c11 -O2 -ffreestanding -nostdlib -fno-pic -no-pie -static -mno-red-zone \
-        -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-        -Wall -Wextra -Werror -I"$SRC" -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-        -Wl,-z,max-page-size=4096 -Wl,-T,"$SRC/partitions/child/child.ld" -o "$work/$1.elf" \
-        "$SRC/tests/guest/hostile/$1.c" "$SRC/partitions/child/lib.c" ${2:+"$2"} "$SRC/roms/ch_boot.S" ||
-        { echo "not ok $1 child builds"; exit 1; }
-}
-child hostile
-child victim "$SRC/partitions/child/trap.c"
+for name in hostile victim; do
+    sh "$SRC/tests/guest/hostile/build.sh" $name "$work/$name.elf" ||
+        { echo "not ok $name child builds"; exit 1; }
+done
 
 failed=0
 images=$BUILD/roms/child.elf

@@ -3,14 +3,12 @@
  * sends messages, frames and answers of any bytes and of bytes that nearly make sense, from
  * addresses that are not its own, out of buffers that it overwrites meanwhile; closes, opens,
  * starts anew. That the root and the neighbours on the switch are unharmed is the caller's to see.
- * Links with lib.c, trap.c and the boot stub of partitions/child, and with the client of vmbus/.
+ * Links with bus.c here.
  */
 #include "abi/nvsp.h"
 #include "abi/rndis.h"
-#include "partitions/child/ch.h"
-#include "vmbus/client/client.h"
+#include "tests/guest/hostile/bus.h"
 
-#define OS_ID    0x8100000000010000ull
 #define STEPS    100000u
 #define CHANNELS 3u  /* of the card */
 #define RINGS    16u /* pages of a channel's rings */
@@ -19,69 +17,22 @@
 #define SECTION  6144u
 
 void ch_main(uint32_t start_info);
-void ch_ap_main(void);
 
-static struct hv_message messages[HV_SINT_COUNT] __attribute__((aligned(4096)));
-static uint64_t events[512] __attribute__((aligned(4096)));
 static uint8_t ring[CHANNELS][RINGS][VMBUS_RING_PAGE] __attribute__((aligned(4096)));
 static uint8_t receive_buffer[RECEIVE][VMBUS_RING_PAGE] __attribute__((aligned(4096)));
 static uint8_t send_buffer[SEND][VMBUS_RING_PAGE] __attribute__((aligned(4096)));
-static struct hv_in_post_message input __attribute__((aligned(4096)));
 static const struct vmbus_guid class_nic = VMBUS_CLASS_NIC;
-static struct vmbus_client client;
 static uint32_t receive_gpadl, send_gpadl;
-static uint64_t seed = 88172645463325252ull;
 static uint8_t mac[6];
 static unsigned sent, got, starts;
-
-static uint64_t below(uint64_t n)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed % n;
-}
-
-void ch_ap_main(void)
-{
-}
-
-static uint64_t vmcall(uint64_t control, uint64_t in)
-{
-    uint64_t result;
-    register uint64_t r8 __asm__("r8") = 0;
-    __asm__ volatile("vmcall"
-                     : "=a"(result), "+c"(control), "+d"(in), "+r"(r8)
-                     :
-                     : "memory", "r9", "r10", "r11", "cc");
-    return result;
-}
 
 /* Tries until there is room: this child knows the protocol's beginning. */
 static void post(void *ctx, const void *msg, uint32_t size)
 {
     (void)ctx;
-    input = (struct hv_in_post_message){
-        .connection = VMBUS_CONNECTION, .type = VMBUS_MESSAGE_TYPE, .size = size};
-    memcpy(input.payload, msg, size);
-    for (unsigned i = 0; i < 100000 && vmcall(HVCALL_POST_MESSAGE, (uint64_t)&input); i++)
-        ;
-}
-
-static void signal_host(void *ctx, uint32_t connection)
-{
-    (void)ctx;
-    vmcall(HVCALL_SIGNAL_EVENT | HV_HC_FAST, connection);
-}
-
-static void take_messages(void)
-{
-    struct hv_message *m = &messages[VMBUS_SINT];
-    while (*(volatile uint32_t *)&m->type != HV_MSG_NONE) {
-        vmbus_client_message(&client, m->payload, m->size);
-        *(volatile uint32_t *)&m->type = HV_MSG_NONE;
-        __sync_synchronize();
-        ch_wrmsr(HV_MSR_EOM, 0);
+    for (unsigned i = 0; i < 100000; i++) {
+        if (!bus_post(VMBUS_CONNECTION, VMBUS_MESSAGE_TYPE, msg, size))
+            return;
     }
 }
 
@@ -90,13 +41,13 @@ static void give_time(void)
 {
     for (unsigned i = 0; i < 40; i++) {
         ch_outb(0x80, 0);
-        take_messages();
+        bus_take_messages();
     }
 }
 
 static struct vmbus_client_channel *channel(unsigned i)
 {
-    struct vmbus_client_channel *const ch = vmbus_client_find(&client, &class_nic, i);
+    struct vmbus_client_channel *const ch = vmbus_client_find(&bus_client, &class_nic, i);
     return ch && ch->state == VMBUS_C_OPEN ? ch : 0;
 }
 
@@ -104,7 +55,8 @@ static struct vmbus_client_channel *channel(unsigned i)
 
 static void send(struct vmbus_client_channel *ch, const struct nvsp_message *m)
 {
-    if (ch && vmbus_client_send(&client, ch, below(100), (uint16_t)below(2), m, sizeof(*m)) >= 0)
+    if (ch &&
+        vmbus_client_send(&bus_client, ch, below(100), (uint16_t)below(2), m, sizeof(*m)) >= 0)
         sent++;
 }
 
@@ -116,7 +68,7 @@ static void take_packets(struct vmbus_client_channel *ch)
     const struct nvsp_message m = {.type = NVSP_SEND_RNDIS_PACKET_COMPLETE,
                                    .rndis_complete = {NVSP_STATUS_SUCCESS}};
     const struct vmbus_piece piece = {&m, sizeof(m)};
-    while (ch && vmbus_client_receive(&client, ch, packet, sizeof(packet)) > 0) {
+    while (ch && vmbus_client_receive(&bus_client, ch, packet, sizeof(packet)) > 0) {
         memcpy(&d, packet, sizeof(d));
         got++;
         if (d.type != VMBUS_PKT_XFER_PAGES)
@@ -125,7 +77,7 @@ static void take_packets(struct vmbus_client_channel *ch)
         for (unsigned n = below(20) ? 1 : (unsigned)below(2) * 2; n; n--) {
             const struct vmbus_desc a = {VMBUS_PKT_COMPLETION, sizeof(a) / 8, 0, 0, id};
             if (vmbus_ring_write(&ch->out, a, &piece, 1) == 1)
-                signal_host(0, ch->offer.connection);
+                bus_signal(ch->offer.connection);
         }
     }
 }
@@ -162,7 +114,7 @@ static void a_frame(struct vmbus_client_channel *ch)
     uint8_t *const f = m + 44 + infos * 16;
     memcpy(m, &k, sizeof(k));
     for (uint32_t i = 0; i < infos; i++) {
-        const uint32_t info[4] = {16, (uint32_t)below(9), 12, (uint32_t)seed};
+        const uint32_t info[4] = {16, (uint32_t)below(9), 12, (uint32_t)bus_random()};
         memcpy(m + 44 + 16 * i, info, sizeof(info));
     }
     put_mac(f, (unsigned)below(4));
@@ -173,8 +125,10 @@ static void a_frame(struct vmbus_client_channel *ch)
         f[14 + i] = (uint8_t)below(256);
     f[14] = f[12] == 0x08 ? 0x45 : 0x60;
     f[14 + 9] = below(2) ? 6 : 17;
-    for (uint64_t i = below(3); i; i--)
-        memcpy(m + 4 * below(15), &seed, 4);
+    for (uint64_t i = below(3); i; i--) {
+        const uint64_t word = bus_random();
+        memcpy(m + 4 * below(15), &word, 4);
+    }
     in_section(ch, NVSP_CHANNEL_DATA, m, k.h.length < SECTION ? k.h.length : SECTION);
 }
 
@@ -183,7 +137,7 @@ static void a_request(struct vmbus_client_channel *ch)
     uint32_t m[64];
     const uint32_t length = 4 * (uint32_t)below(64);
     for (unsigned i = 0; i < 64; i++)
-        m[i] = below(2) ? (uint32_t)below(200) : (uint32_t)seed;
+        m[i] = below(2) ? (uint32_t)below(200) : (uint32_t)bus_random();
     m[0] = (uint32_t)below(10);
     m[1] = below(5) ? length : m[1];
     m[3] = below(2) ? OID_GEN_RECEIVE_SCALE_PARAMETERS : OID_GEN_CURRENT_PACKET_FILTER;
@@ -192,9 +146,9 @@ static void a_request(struct vmbus_client_channel *ch)
 
 static void any_message(struct vmbus_client_channel *ch)
 {
-    struct nvsp_message m = {.type = below(3) ? 100 + (uint32_t)below(40) : (uint32_t)seed};
+    struct nvsp_message m = {.type = below(3) ? 100 + (uint32_t)below(40) : (uint32_t)bus_random()};
     for (unsigned i = 0; i < 9; i++)
-        m.word[i] = below(2) ? (uint32_t)below(64) : (uint32_t)seed;
+        m.word[i] = below(2) ? (uint32_t)below(64) : (uint32_t)bus_random();
     if ((m.type == NVSP_REVOKE_RECEIVE_BUFFER || m.type == NVSP_REVOKE_SEND_BUFFER) && below(20))
         m.type = NVSP_SEND_RNDIS_PACKET;
     send(ch, &m);
@@ -210,8 +164,8 @@ static void in_pages(struct vmbus_client_channel *ch)
     uint64_t range[20] = {below(70000) | below(4096) << 32};
     for (unsigned i = 1; i < 20; i++)
         range[i] = below(200) ? (uint64_t)send_buffer[below(SEND)] / 4096 : below(1u << 20);
-    if (ch && vmbus_client_send_gpa(&client, ch, below(100), range, (uint32_t)(1 + below(20)) * 8,
-                                    1, &m, sizeof(m)) >= 0)
+    if (ch && vmbus_client_send_gpa(&bus_client, ch, below(100), range,
+                                    (uint32_t)(1 + below(20)) * 8, 1, &m, sizeof(m)) >= 0)
         sent++;
 }
 
@@ -224,13 +178,13 @@ static struct vmbus_page page_of(uint8_t *p)
 
 static void open_channel(unsigned i)
 {
-    struct vmbus_client_channel *const ch = vmbus_client_find(&client, &class_nic, i);
+    struct vmbus_client_channel *const ch = vmbus_client_find(&bus_client, &class_nic, i);
     struct vmbus_page page[RINGS];
     if (!ch || ch->state != VMBUS_C_OFFERED)
         return;
     for (unsigned k = 0; k < RINGS; k++)
         page[k] = page_of(ring[i][k]);
-    vmbus_client_open(&client, ch, page, RINGS, RINGS / 2, 0);
+    vmbus_client_open(&bus_client, ch, page, RINGS, RINGS / 2, 0);
     for (unsigned k = 0; k < 1000 && ch->state != VMBUS_C_OPEN; k++)
         give_time();
 }
@@ -240,7 +194,7 @@ static uint32_t gpadl(struct vmbus_client_channel *ch, uint8_t (*from)[VMBUS_RIN
     struct vmbus_page page[RECEIVE];
     for (unsigned i = 0; i < n; i++)
         page[i] = page_of(from[i]);
-    const uint32_t id = vmbus_client_gpadl(&client, ch->offer.relid, page, n);
+    const uint32_t id = vmbus_client_gpadl(&bus_client, ch->offer.relid, page, n);
     give_time();
     return id;
 }
@@ -297,23 +251,23 @@ static void step(void)
         in_pages(ch);
         break;
     case 9: /* what the root may be reading or has just written */
-        send_buffer[below(SEND)][below(4096)] ^= (uint8_t)seed;
-        receive_buffer[below(RECEIVE)][below(4096)] ^= (uint8_t)seed;
+        send_buffer[below(SEND)][below(4096)] ^= (uint8_t)bus_random();
+        receive_buffer[below(RECEIVE)][below(4096)] ^= (uint8_t)bus_random();
         break;
     case 10:
         open_channel(1 + (unsigned)below(CHANNELS - 1));
         break;
     case 11:
         if (ch && !below(40)) {
-            vmbus_client_close(&client, ch);
-            take_messages();
+            vmbus_client_close(&bus_client, ch);
+            bus_take_messages();
         }
         break;
     case 12:
-        take_messages();
+        bus_take_messages();
         for (unsigned i = 0; i < VMBUS_CLIENT_CHANNELS; i++)
-            if (client.channel[i].state == VMBUS_C_RESCINDED)
-                vmbus_client_release(&client, &client.channel[i]);
+            if (bus_client.channel[i].state == VMBUS_C_RESCINDED)
+                vmbus_client_release(&bus_client, &bus_client.channel[i]);
         if (!channel(0) || !below(200)) /* the root may have closed it for good reason */
             start();
         break;
@@ -323,7 +277,7 @@ static void step(void)
     }
     /* a channel that the root has closed looks open from here, and full */
     if (!below(500) && channel(0))
-        vmbus_client_close(&client, channel(0));
+        vmbus_client_close(&bus_client, channel(0));
 }
 
 static void put_number(char *last, unsigned n)
@@ -334,18 +288,12 @@ static void put_number(char *last, unsigned n)
 
 void ch_main(uint32_t start_info)
 {
-    static const struct vmbus_client_host host = {post, signal_host};
     char text[] = "hostile: 0000000 packets sent, 0000000 taken, 0000000 starts\n";
     (void)start_info;
-    ch_trap_init();
-    vmbus_client_init(&client, &host, 0);
-    ch_wrmsr(HV_MSR_GUEST_OS_ID, OS_ID);
-    ch_wrmsr(HV_MSR_SIMP, (uint64_t)messages | HV_MSR_ENABLE);
-    ch_wrmsr(HV_MSR_SIEFP, (uint64_t)events | HV_MSR_ENABLE);
-    ch_wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
-    vmbus_client_connect(&client, VMBUS_VERSION_IRON);
+    bus_start(post);
+    vmbus_client_connect(&bus_client, VMBUS_VERSION_IRON);
     give_time();
-    vmbus_client_request_offers(&client);
+    vmbus_client_request_offers(&bus_client);
     give_time();
     start();
     for (unsigned i = 0; i < STEPS; i++)

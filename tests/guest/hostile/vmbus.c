@@ -2,78 +2,26 @@
  * A child that does to VMBus what it should not: messages of any bytes and of bytes that nearly
  * make sense, rings with other indexes and packets than it agreed to, signals for channels it has
  * not, and honest steps in between that make the others matter. That the root and the neighbours
- * are unharmed is for the caller to see. Links with lib.c, trap.c and the boot stub of
- * partitions/child, and with the client of vmbus/.
+ * are unharmed is for the caller to see. Links with bus.c here.
  */
-#include "partitions/child/ch.h"
-#include "vmbus/client/client.h"
+#include "tests/guest/hostile/bus.h"
 
-#define OS_ID    0x8100000000010000ull
 #define STEPS    30000u
 #define CHANNELS 8u
 #define RINGS    6u /* pages of a channel's rings */
 
 void ch_main(uint32_t start_info);
-void ch_ap_main(void);
 
-static struct hv_message messages[HV_SINT_COUNT] __attribute__((aligned(4096)));
-static uint64_t events[512] __attribute__((aligned(4096)));
 static uint8_t ring[CHANNELS][RINGS][VMBUS_RING_PAGE] __attribute__((aligned(4096)));
-static struct hv_in_post_message input __attribute__((aligned(4096)));
-static struct vmbus_client client;
-static uint64_t seed = 88172645463325252ull;
 static unsigned posted, refused;
-
-static uint64_t below(uint64_t n)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed % n;
-}
-
-void ch_ap_main(void)
-{
-}
-
-static uint64_t vmcall(uint64_t control, uint64_t in)
-{
-    uint64_t result;
-    register uint64_t r8 __asm__("r8") = 0;
-    __asm__ volatile("vmcall"
-                     : "=a"(result), "+c"(control), "+d"(in), "+r"(r8)
-                     :
-                     : "memory", "r9", "r10", "r11", "cc");
-    return result;
-}
 
 static void post(void *ctx, const void *msg, uint32_t size)
 {
     (void)ctx;
-    input = (struct hv_in_post_message){
-        .connection = below(8) ? VMBUS_CONNECTION : VMBUS_CONNECTION_OLD,
-        .type = below(50) ? VMBUS_MESSAGE_TYPE : (uint32_t)below(1u << 31),
-        .size = size};
-    memcpy(input.payload, msg, size);
+    const uint32_t connection = below(8) ? VMBUS_CONNECTION : VMBUS_CONNECTION_OLD;
+    const uint32_t type = below(50) ? VMBUS_MESSAGE_TYPE : (uint32_t)below(1u << 31);
     posted++;
-    refused += vmcall(HVCALL_POST_MESSAGE, (uint64_t)&input) != 0;
-}
-
-static void signal_host(void *ctx, uint32_t connection)
-{
-    (void)ctx;
-    vmcall(HVCALL_SIGNAL_EVENT | HV_HC_FAST, connection);
-}
-
-static void take_messages(void)
-{
-    struct hv_message *m = &messages[VMBUS_SINT];
-    while (*(volatile uint32_t *)&m->type != HV_MSG_NONE) {
-        vmbus_client_message(&client, m->payload, m->size);
-        *(volatile uint32_t *)&m->type = HV_MSG_NONE;
-        __sync_synchronize();
-        ch_wrmsr(HV_MSR_EOM, 0);
-    }
+    refused += bus_post(connection, type, msg, size) != 0;
 }
 
 /* ---- steps ---- */
@@ -108,7 +56,7 @@ static void near_message(void)
 
 static struct vmbus_client_channel *one_of(void)
 {
-    return &client.channel[below(CHANNELS)];
+    return &bus_client.channel[below(CHANNELS)];
 }
 
 static void open_channel(void)
@@ -118,17 +66,21 @@ static void open_channel(void)
     if (ch->state != VMBUS_C_OFFERED && ch->state != VMBUS_C_REFUSED)
         return;
     for (unsigned i = 0; i < RINGS; i++)
-        page[i] = (struct vmbus_page){(uint64_t)ring[ch - client.channel][i],
-                                      ring[ch - client.channel][i]};
-    vmbus_client_open(&client, ch, page, RINGS, 3, 0);
+        page[i] = (struct vmbus_page){(uint64_t)ring[ch - bus_client.channel][i],
+                                      ring[ch - bus_client.channel][i]};
+    vmbus_client_open(&bus_client, ch, page, RINGS, 3, 0);
 }
 
 static void spoil_ring(void)
 {
     uint8_t(*r)[VMBUS_RING_PAGE] = ring[below(CHANNELS)];
     uint32_t *word = (uint32_t *)r[below(RINGS)] + (below(2) ? below(18) : below(1024));
-    const uint32_t value[] = {
-        0, 8, (uint32_t)below(8192), (uint32_t)below(8192) & ~7u, UINT32_MAX, (uint32_t)seed};
+    const uint32_t value[] = {0,
+                              8,
+                              (uint32_t)below(8192),
+                              (uint32_t)below(8192) & ~7u,
+                              UINT32_MAX,
+                              (uint32_t)bus_random()};
     *word = value[below(6)];
 }
 
@@ -138,22 +90,23 @@ static void send_packet(void)
     uint64_t data[64];
     const uint32_t length = (uint32_t)below(sizeof(data));
     for (unsigned i = 0; i < 64; i++)
-        data[i] = below(3) ? below(8192) : seed;
+        data[i] = below(3) ? below(8192) : bus_random();
     if (ch->state != VMBUS_C_OPEN)
         return;
     if (below(3))
-        vmbus_client_send(&client, ch, seed, (uint16_t)below(2), data, length);
+        vmbus_client_send(&bus_client, ch, bus_random(), (uint16_t)below(2), data, length);
     else
-        vmbus_client_send_gpa(&client, ch, seed, data, length & ~7u, (uint32_t)below(4), data, 16);
+        vmbus_client_send_gpa(&bus_client, ch, bus_random(), data, length & ~7u, (uint32_t)below(4),
+                              data, 16);
 }
 
 static void close_channel(void)
 {
     struct vmbus_client_channel *ch = one_of();
     if (ch->state == VMBUS_C_RESCINDED)
-        vmbus_client_release(&client, ch);
+        vmbus_client_release(&bus_client, ch);
     else if (ch->state != VMBUS_C_NONE)
-        vmbus_client_close(&client, ch);
+        vmbus_client_close(&bus_client, ch);
 }
 
 static void step(void)
@@ -179,40 +132,34 @@ static void step(void)
         send_packet();
         break;
     case 7:
-        signal_host(0, VMBUS_EVENT_CONNECTION + (uint32_t)below(CHANNELS + 2));
+        bus_signal(VMBUS_EVENT_CONNECTION + (uint32_t)below(CHANNELS + 2));
         break;
     case 8:
         if (ch->page[0])
-            vmbus_client_receive(&client, ch, buffer, sizeof(buffer));
+            vmbus_client_receive(&bus_client, ch, buffer, sizeof(buffer));
         break;
     case 9:
         close_channel();
         break;
     case 10:
-        if (client.version && below(100))
+        if (bus_client.version && below(100))
             break;
-        vmbus_client_connect(&client, below(4) ? VMBUS_VERSION_IRON : VMBUS_VERSION_WIN8);
-        take_messages();
-        vmbus_client_request_offers(&client);
+        vmbus_client_connect(&bus_client, below(4) ? VMBUS_VERSION_IRON : VMBUS_VERSION_WIN8);
+        bus_take_messages();
+        vmbus_client_request_offers(&bus_client);
         break;
     default:
         if (below(50)) /* now and then they pile up */
-            take_messages();
+            bus_take_messages();
         break;
     }
 }
 
 void ch_main(uint32_t start_info)
 {
-    static const struct vmbus_client_host host = {post, signal_host};
     char text[] = "hostile: ??????? messages, some were refused\n";
     (void)start_info;
-    ch_trap_init();
-    vmbus_client_init(&client, &host, 0);
-    ch_wrmsr(HV_MSR_GUEST_OS_ID, OS_ID);
-    ch_wrmsr(HV_MSR_SIMP, (uint64_t)messages | HV_MSR_ENABLE);
-    ch_wrmsr(HV_MSR_SIEFP, (uint64_t)events | HV_MSR_ENABLE);
-    ch_wrmsr(HV_MSR_SCONTROL, HV_MSR_ENABLE);
+    bus_start(post);
     for (unsigned i = 0; i < STEPS; i++)
         step();
     for (unsigned i = 0, n = posted; i < 7; i++, n /= 10)
