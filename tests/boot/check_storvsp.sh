@@ -5,15 +5,10 @@
 . "$SRC/tests/boot/disk.sh"
 [ -z "$CROSS" ] || { skip "boots: too slow under emulation"; exit 0; }
 get_guests
-for list in disk hyperv; do
-    sh "$SRC/tools/fetch-guest.sh" $list-modules cloud-amd64 >>"$work/list" 2>"$work/fetch" || {
-        skip "storvsp: no modules: $(tail -n 1 "$work/fetch")"
-        exit 0
-    }
-done
+get_modules storvsp cloud-amd64 disk hyperv
 set --
 for m in scsi_common scsi_mod scsi_transport_fc hv_vmbus hv_storvsc sd_mod cdrom sr_mod isofs; do
-    set -- "$@" "$#$m.ko=$(grep "/$m\.ko\$" "$work/list")"
+    set -- "$@" "$#$m.ko=$(module $m)"
 done
 get_disks "$@"
 "$BUILD/obj/tools/mkinitramfs" "$work/storvsp.cpio" "$busybox" "$SRC/tests/boot/storvsp_init.sh" "$@"

@@ -85,19 +85,7 @@ web=$((20000 + $$ % 10000))
 (expect "a server in a child" 0 "$VITRINE" run --headless --consoles=all --timeout=280s \
     --forward "tcp:$web:80" --vm "$(vm a user serve)" >"$work/serve") &
 guest=$!
-tries=0
-until grep -q -a '@@serving' "$work/out" 2>/dev/null || [ $tries -gt 600 ]; do
-    kill -0 $guest 2>/dev/null || break
-    sleep 0.2
-    tries=$((tries + 1))
-done
-seq 1 20000 >"$work/numbers"
-if timeout 60 "$busybox" wget -q -O "$work/got" "http://127.0.0.1:$web/numbers" &&
-    cmp -s "$work/got" "$work/numbers"; then
-    ok "a file comes out of a child through a forwarded port"
-else
-    not_ok "a file comes out of a child through a forwarded port"
-fi
+serves "a file comes out of a child through a forwarded port" "$web"
 wait $guest
 cat "$work/serve"
 grep -q '^not ok' "$work/serve" && failures=$((failures + 1))

@@ -5,10 +5,7 @@
 [ -z "$CROSS" ] || { skip "boots: too slow under emulation"; exit 0; }
 get_guests
 get_full_kernel || exit 0
-sh "$SRC/tools/fetch-guest.sh" video-modules amd64 >"$work/list" 2>"$work/fetch" || {
-    skip "video: no modules: $(tail -n 1 "$work/fetch")"
-    exit 0
-}
+get_modules video amd64 video
 set --
 while read -r f; do
     echo "${f##*/}" >>"$work/modules"

@@ -23,6 +23,41 @@ get_full_kernel()
     }
 }
 
+# get_modules TEST FLAVOUR LIST...: these lists of modules are fetched; or the test ends with a skip
+get_modules()
+{
+    test_name=$1 flavour=$2
+    shift 2
+    : >"$work/list"
+    for list do
+        sh "$SRC/tools/fetch-guest.sh" "$list-modules" "$flavour" >>"$work/list" 2>"$work/fetch" || {
+            skip "$test_name: no modules: $(tail -n 1 "$work/fetch")"
+            exit 0
+        }
+    done
+}
+
+# module NAME: the file of a module that was fetched
+module() { grep "/$1\.ko\$" "$work/list"; }
+
+# serves NAME PORT: a guest, the process $guest, says when it serves; then its file comes from there
+serves()
+{
+    tries=0
+    until grep -q -a '@@serving' "$work/out" 2>/dev/null || [ $tries -gt 600 ]; do
+        kill -0 "$guest" 2>/dev/null || break
+        sleep 0.2
+        tries=$((tries + 1))
+    done
+    seq 1 20000 >"$work/numbers"
+    if timeout 60 "$busybox" wget -q -O "$work/got" "http://127.0.0.1:$2/numbers" &&
+        cmp -s "$work/got" "$work/numbers"; then
+        ok "$1"
+    else
+        not_ok "$1"
+    fi
+}
+
 # bare NAME KERNEL OPTIONS...: boots to power-off on the bare machine; hash in $hash
 bare()
 {

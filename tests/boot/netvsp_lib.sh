@@ -3,13 +3,10 @@
 # The initramfs with hv_netvsc, $work/net.cpio; or the script ends.
 get_netvsp_guest()
 {
-    sh "$SRC/tools/fetch-guest.sh" hyperv-modules cloud-amd64 >"$work/list" 2>"$work/fetch" || {
-        skip "netvsp: no modules: $(tail -n 1 "$work/fetch")"
-        exit 0
-    }
+    get_modules netvsp cloud-amd64 hyperv
     set --
     for m in hv_vmbus hv_netvsc; do
-        set -- "$@" "$m.ko=$(grep "/$m\.ko\$" "$work/list")"
+        set -- "$@" "$m.ko=$(module $m)"
     done
     "$BUILD/obj/tools/mkinitramfs" "$work/net.cpio" "$busybox" "$SRC/tests/boot/netvsp_init.sh" "$@"
 }

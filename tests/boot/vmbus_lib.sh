@@ -3,12 +3,9 @@
 # get_vmbus_guest NAME=FILE...: the initramfs with VMBus's modules and further files; or the script ends
 get_vmbus_guest()
 {
-    sh "$SRC/tools/fetch-guest.sh" hyperv-modules cloud-amd64 >"$work/list" 2>"$work/fetch" || {
-        skip "VMBus: no modules: $(tail -n 1 "$work/fetch")"
-        exit 0
-    }
+    get_modules VMBus cloud-amd64 hyperv
     for m in hv_vmbus hv_utils; do
-        set -- "$@" "$m.ko=$(grep "/$m\.ko\$" "$work/list")"
+        set -- "$@" "$m.ko=$(module $m)"
     done
     "$BUILD/obj/tools/mkinitramfs" "$work/vmbus.cpio" "$busybox" "$SRC/tests/boot/hyperv_init.sh" "$@"
 }

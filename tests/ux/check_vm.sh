@@ -92,14 +92,10 @@ if [ -e "$XDG_RUNTIME_DIR/vitrine/lab" ]; then not_ok "no sockets stay"; else ok
 # A stock kernel: paused, shut down by its integration component, its console from outside
 . "$SRC/tests/boot/lib.sh"
 get_guests
-sh "$SRC/tools/fetch-guest.sh" hyperv-modules cloud-amd64 >"$work/list" 2>"$work/fetch" || {
-    skip "vm with Linux: no modules: $(tail -n 1 "$work/fetch")"
-    finish
-    exit
-}
+get_modules "vm with Linux" cloud-amd64 hyperv
 "$BUILD/obj/tools/mkinitramfs" "$work/vmbus.cpio" "$busybox" "$SRC/tests/boot/hyperv_init.sh" \
-    "hv_vmbus.ko=$(grep '/hv_vmbus\.ko$' "$work/list")" "hv_utils.ko=$(grep '/hv_utils\.ko$' "$work/list")" \
-    "hyperv-keyboard.ko=$(grep '/hyperv-keyboard\.ko$' "$work/list")"
+    "hv_vmbus.ko=$(module hv_vmbus)" "hv_utils.ko=$(module hv_utils)" \
+    "hyperv-keyboard.ko=$(module hyperv-keyboard)"
 machine --vm "name=a,memory=256M,kernel=$kernel_cloud,initrd=$work/vmbus.cpio,append='console=ttyS0 quiet'"
 "$v" vm watch >"$work/watch" 2>&1 </dev/null &
 watcher=$!

@@ -64,7 +64,7 @@ void vm_link(struct vm *v, bool is_up)
     tell(v, RT_MSG_VM_LINK, is_up);
 }
 
-void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n)
+void vm_input(struct vm *v, uint32_t type, const void *keys, size_t n)
 {
     for (size_t at = 0, part; at < n; at += part) {
         part = n - at < RT_MSG_DATA ? n - at : RT_MSG_DATA;

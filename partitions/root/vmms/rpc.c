@@ -415,7 +415,7 @@ static unsigned send_input(struct rt_json params, struct rt_json_out *o, uint32_
         return returns(o, RETURN_PARAMETER);
     if (v->state != RT_VM_RUNNING && v->state != RT_VM_STOPPING)
         return returns(o, RETURN_STATE);
-    vm_keys(v, type, keys, n);
+    vm_input(v, type, keys, n);
     return returns(o, RETURN_DONE);
 }
 

@@ -42,7 +42,7 @@ void vm_pause(struct vm *v, bool pause);
 void vm_nmi(struct vm *v);
 void vm_link(struct vm *v, bool is_up); /* its network cable */
 /* RT_MSG_VM_TYPE, RT_MSG_VM_SCANCODES, RT_MSG_VM_MOUSE */
-void vm_keys(struct vm *v, uint32_t type, const void *keys, size_t n);
+void vm_input(struct vm *v, uint32_t type, const void *keys, size_t n);
 /* One more VM, off; false: no name, a name that another has, or no room. */
 bool vm_define(const char *line);
 void vm_forget(struct vm *v); /* which is off */

@@ -141,12 +141,10 @@ static void vp_mmio(struct vp *vp, const struct hv_intercept_gpa *m)
     vp_advance(vp, &m->header, i.length);
 }
 
-/* The hypervisor has done what the register does; these are for us, too. */
+/* The hypervisor has done what the register does; this one is for us, too. */
 static void vp_msr(struct vp *vp, const struct hv_intercept_msr *m)
 {
     const bool write = m->header.access == HV_INTERCEPT_WRITE;
-    if (write && m->msr == HV_MSR_RESET)
-        vm_end(RT_END_RESET, 0);
     if (!write || m->msr != HV_MSR_CRASH_CTL) {
         u_log("STUB: VP %u, rip %lx: %s MSR %x", vp->index, m->header.rip,
               write ? "write to" : "read of", m->msr);
