@@ -63,8 +63,7 @@ struct rt_msg {
 #define RT_MSG_VM_IC  (RT_MSG_USER + 5) /* data: struct rt_vm_ic, when it changes */
 #define RT_MSG_VM_KVP (RT_MSG_USER + 6) /* data: struct rt_vm_kvp, when it changes */
 
-#define RT_MSG_VM_CRASH \
-    (RT_MSG_USER + 12) /* data: struct rt_vm_crash, as often as it reports one */
+#define RT_MSG_VM_CRASH (RT_MSG_USER + 12) /* data: struct rt_vm_crash; a guest's first reports */
 
 #define RT_CRASH_PARAMETERS 5u
 struct rt_vm_crash {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/root_mem.h"
 #include "tests/lib/suite.h"
 
 /* In place of kern/kern.h: physical addresses are host addresses. */
@@ -40,42 +41,13 @@ static struct {
     uint32_t last_dw12, last_opcode;
     struct ktimer *timer;
     trap_handler *interrupt;
-    void *page[4096];
-    unsigned pages;
 } fake;
 
 static void fake_step(void);
-static void *phys_to_virt(uint64_t pa)
-{
-    return (void *)(uintptr_t)pa;
-}
 static void rt_log(const char *fmt, ...)
 {
     (void)fmt;
     fake.logs++;
-}
-static uint64_t mm_alloc(unsigned order)
-{
-    void *const p = aligned_alloc(4096, (size_t)4096 << order);
-    fake.page[fake.pages++] = p;
-    return (uintptr_t)p;
-}
-static uint64_t mm_alloc_zeroed(void)
-{
-    const uint64_t pa = mm_alloc(0);
-    memset(phys_to_virt(pa), 0, 4096);
-    return pa;
-}
-static void mm_free(uint64_t pa, unsigned order)
-{
-    (void)pa;
-    (void)order; /* fake_end gives all back */
-}
-static void *kmalloc(size_t n)
-{
-    void *const p = calloc(1, n);
-    fake.page[fake.pages++] = p;
-    return p;
 }
 static uint64_t time_now(void)
 {
@@ -283,12 +255,6 @@ static void fake_begin(void)
     nvme_init();
 }
 
-static void fake_end(void)
-{
-    for (unsigned i = 0; i < fake.pages; i++)
-        free(fake.page[i]);
-}
-
 /* ---- requests ---- */
 
 struct test_request {
@@ -337,7 +303,7 @@ START_TEST(the_driver_finds_the_namespaces_it_can_use)
     ck_assert_uint_eq(d->max_blocks, 256);
     ck_assert_str_eq(d->serial, "FAKE?");
     ck_assert(d->has_cache && d->has_unmap && !d->reads_zeros && !d->read_only);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -369,7 +335,7 @@ START_TEST(data_goes_to_the_pages_that_the_request_names)
     ck_assert(!fake.disk[5120] && !fake.disk[15359]);
     ck_assert_int_eq(run_io(BLK_FLUSH, 0, 0, 0, 0), BLK_OK);
     ck_assert_uint_eq(fake.last_opcode, NVME_IO_FLUSH);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -391,7 +357,7 @@ START_TEST(a_forced_write_says_so)
     d->ops->poll(d);
     ck_assert_int_eq(t.status, BLK_OK);
     ck_assert_uint_eq(fake.last_dw12, NVME_FORCE_UNIT_ACCESS);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -414,7 +380,7 @@ START_TEST(a_malformed_request_never_reaches_the_controller)
     nvme_disk(7)->read_only = true;
     ck_assert_int_eq(run_io(BLK_WRITE, 0, 1, &good, 1), BLK_EREADONLY);
     ck_assert_uint_eq(fake.commands, 0);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -439,7 +405,7 @@ START_TEST(statuses_are_told_apart)
         fake.fail = row[i].status;
         ck_assert_int_eq(run_io(row[i].op, 0, 1, &seg, 1), row[i].wanted);
     }
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -465,7 +431,7 @@ START_TEST(more_requests_than_slots_wait_in_order)
         ck_assert_int_eq(t[i].status, BLK_OK);
     ck_assert_mem_eq(phys_to_virt(pa), fake.disk, 200 * 512);
     ck_assert_uint_eq(nv.busy, 0);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -495,7 +461,7 @@ START_TEST(a_command_that_never_ends_leads_to_a_reset)
     d->ops->poll(d);
     ck_assert_int_eq(t[99].status, BLK_OK);
     ck_assert_int_eq(run_io(BLK_READ, 0, 1, &seg, 1), BLK_OK);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -516,7 +482,7 @@ START_TEST(a_broken_controller_is_shut_off_from_memory)
     ck_assert(!fake.is_master);
     ck_assert_int_eq(run_io(BLK_READ, 0, 1, &seg, 1), BLK_EGONE);
     ck_assert_int_eq(run_io(BLK_FLUSH, 0, 0, 0, 0), BLK_EGONE);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 
@@ -527,7 +493,7 @@ START_TEST(the_self_test_reads_every_disk)
     nvme_selftest();
     ck_assert_uint_eq(fake.logs, logs + 1);
     ck_assert_uint_eq(fake.commands, 1 + 128 + 1);
-    fake_end();
+    root_mem_end();
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/virtio.h"
+#include "tests/lib/root_mem.h"
 #include "tests/lib/suite.h"
 
 /* In place of drv/virtio.h: physical addresses are host addresses. */
@@ -36,34 +37,11 @@ static struct {
     unsigned notified[3];
     uint8_t mode; /* VIRTIO_NET_CTRL_RX_PROMISC */
     bool failed;
-    void *page[16];
-    unsigned pages;
 } fake;
 
-static void *phys_to_virt(uint64_t pa)
-{
-    return (void *)(uintptr_t)pa;
-}
 static void rt_log(const char *fmt, ...)
 {
     (void)fmt;
-}
-static uint64_t mm_alloc(unsigned order)
-{
-    void *const p = aligned_alloc(4096, (size_t)4096 << order);
-    fake.page[fake.pages++] = p;
-    return (uintptr_t)p;
-}
-static uint64_t mm_alloc_zeroed(void)
-{
-    const uint64_t pa = mm_alloc(0);
-    memset(phys_to_virt(pa), 0, 4096);
-    return pa;
-}
-static void mm_free(uint64_t pa, unsigned order)
-{
-    (void)pa;
-    (void)order; /* end gives all back */
 }
 static void cpu_pause(void)
 {
@@ -172,8 +150,7 @@ static void begin(uint64_t offered)
 
 static void end(void)
 {
-    for (unsigned i = 0; i < fake.pages; i++)
-        free(fake.page[i]);
+    root_mem_end();
 }
 
 /* The frame that was posted last, out of its chain; its length with the header. */
